@@ -1,0 +1,100 @@
+"""Decisions read exactly: every written form of every option scored whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from audit.backends.engine import Session
+
+Form = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """An answer's distribution. ``logprobs`` are natural logs before normalising."""
+
+    support: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    residual: float = 0.0
+
+    def row(self) -> Mapping[str, Any]:
+        """The columns of a completion that it fills."""
+        masses = np.exp(np.array(self.logprobs))
+        total = float(masses.sum())
+        return {
+            "support": list(self.support),
+            "probs": (masses / total).tolist() if total > 0 else [float("nan")] * len(masses),
+            "residual_mass": self.residual,
+            "option_logprobs": list(self.logprobs),
+            "answer_mass": total,
+        }
+
+
+def columns(forms: Sequence[Sequence[Sequence[Form]]]) -> list[int]:
+    """All tokens whose probability the forms of these probes need."""
+    return sorted({token for probe in forms for option in probe for form in option for token in form})
+
+
+def without_extensions(options: Sequence[Sequence[Form]]) -> list[list[Form]]:
+    """Drop a form that another begins: its probability is part of the other's already.
+
+    >>> without_extensions([[(1,), (1, 2)], [(3,)]])
+    [[(1,)], [(3,)]]
+    """
+    every = {form for option in options for form in option}
+    return [
+        [form for form in dict.fromkeys(option) if not any(form[:cut] in every for cut in range(1, len(form)))]
+        for option in options
+    ]
+
+
+def decide(
+    session: Session,
+    tokens: Sequence[int],
+    prompts: Sequence[Sequence[int]],
+    names: Sequence[Sequence[str]],
+    forms: Sequence[Sequence[Sequence[Form]]],
+) -> list[Exact]:
+    """Score each prompt's options: log P(option) = log sum over its forms of P(form | prompt).
+
+    Parameters
+    ----------
+    session
+        A fresh session on ``tokens``, the sorted tokens of :func:`columns`.
+    prompts
+        Token ids, one sequence a probe.
+    names, forms
+        Option ids of each probe, and the token sequences of each option's forms.
+    """
+    place = {token: column for column, token in enumerate(tokens)}
+    kept = [without_extensions(probe) for probe in forms]
+    # What must be computed: the prompt, and behind it every beginning of a form.
+    wanted = {
+        (row, form[:cut]): None
+        for row, probe in enumerate(kept)
+        for option in probe
+        for form in option
+        for cut in range(len(form))
+    }
+    keys = list(wanted)
+    _, found = session.open([[*prompts[row], *beginning] for row, beginning in keys])
+    at = {key: number for number, key in enumerate(keys)}
+
+    def log_probability(row: int, form: Form) -> float:
+        return float(sum(found[at[row, form[:cut]], place[form[cut]]] for cut in range(len(form))))
+
+    return [
+        Exact(
+            tuple(names[row]),
+            tuple(_log_sum([log_probability(row, form) for form in option]) for option in probe),
+        )
+        for row, probe in enumerate(kept)
+    ]
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    return float(np.logaddexp.reduce(values)) if values else float("-inf")

@@ -1,0 +1,119 @@
+"""From a model's name to a loaded model: embedded, on a hub, or in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.backends import embedded
+from audit.errors import BackendError, ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FORMS = "embedded:smollm2, hf:ORG/NAME, hf:ORG/NAME@REVISION, or the path of a folder with a saved model"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where transformers finds a model; ``revision`` is null for folders."""
+
+    name: str
+    where: str
+    revision: str | None = None
+
+
+def resolve(name: str) -> Source:
+    """Tell where the model ``name`` lies; embedded models are fetched if need be.
+
+    Raises
+    ------
+    ConfigError
+        If the name has none of the known forms.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "embedded":
+        return Source(name, str(embedded.ensure(rest)), f"gguf {embedded.GGUF_SHA256[:12]}")
+    if Path(name).is_dir():
+        return Source(name, name)
+    if kind == "hf" and rest:
+        if Path(rest).is_dir():
+            return Source(name, rest)
+        repository, _, revision = rest.partition("@")
+        return Source(name, repository, revision or None)
+    raise ConfigError(f"model {name!r}: unknown; name it as {FORMS}")
+
+
+def load_tokenizer(source: Source) -> Any:
+    """Load the tokenizer of ``source``."""
+    from transformers import AutoTokenizer
+
+    return _load(AutoTokenizer.from_pretrained, source)
+
+
+def load_model(source: Source, precision: str) -> PreTrainedModel:
+    """Load the causal language model of ``source`` for inference, on a GPU where there is one."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    model = _load(AutoModelForCausalLM.from_pretrained, source, dtype=getattr(torch, precision))
+    model = model.eval().requires_grad_(False)
+    return model.to(device())  # type: ignore[no-any-return]
+
+
+def device() -> str:
+    """Name the device that models run on."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def text_precision(wanted: str) -> str:
+    """Resolve "auto": bfloat16 where the processor multiplies matrices in it, else float32.
+
+    On processors with AVX512_BF16 but no AMX a bfloat16 product takes twice as long
+    as a float32 one (docs/decisions/0003-precision.md).
+    """
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.cpu._is_amx_tile_supported() else "float32"
+
+
+def _load(loader: Any, source: Source, **options: Any) -> Any:
+    try:
+        return loader(source.where, revision=source.revision if not Path(source.where).is_dir() else None, **options)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        if Path(source.where).is_dir():
+            raise ConfigError(f"model {source.name!r}: the folder holds no usable causal language model ({reason})") from error
+        raise ConfigError(
+            f"model {source.name!r}: not found on the hub or in its cache ({reason}); check the name, or the network"
+        ) from error
+    except (RuntimeError, MemoryError) as error:
+        raise BackendError(f"model {source.name!r}: could not be loaded ({error})") from error
+
+
+def weights_hash(model: PreTrainedModel) -> str:
+    """SHA-256 over names, types, shapes and bytes of all weights, whatever file they came from."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """SHA-256 over vocabulary and chat template."""
+    digest = hashlib.sha256(repr(sorted(tokenizer.get_vocab().items())).encode("utf-8", "surrogatepass"))
+    digest.update(str(getattr(tokenizer, "chat_template", "")).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

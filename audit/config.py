@@ -1,0 +1,194 @@
+"""evenhand.toml: what a person may set, checked as it is read.
+
+The file is ``evenhand.toml`` or the table ``[tool.evenhand]`` of a pyproject.toml.
+Every mistake is one :class:`~audit.errors.ConfigError` that names file, key and mend.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from audit.errors import ConfigError
+
+Precision = Literal["float32", "bfloat16", "float16"]
+M = TypeVar("M", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of what is read from a file: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Strict):
+    """[model]: which model answers, and how precisely."""
+
+    name: str = Field("embedded:smollm2", min_length=1, description="embedded:smollm2, hf:ORG/NAME[@REVISION] or a folder")
+    decision_precision: Precision = Field("float32", description="precision of decisions and numbers")
+    text_precision: Precision | Literal["auto"] = Field("auto", description="precision of sampled texts")
+    batch_tokens: int = Field(1536, ge=64, description="tokens in one forward pass when decisions are read")
+    batch_size: int = Field(64, ge=1, description="texts sampled side by side")
+    threads: int | None = Field(None, ge=1, description="processor threads; all cores when not set")
+
+
+class RunConfig(Strict):
+    """[run]: what is asked."""
+
+    seed: int = Field(0, ge=0, description="seed of the sample of texts and of the sampling noise")
+    locale: str = "en"
+    tasks: tuple[str, ...] = Field((), description="tasks to ask; all of the locale when empty")
+    suites: tuple[Path, ...] = Field((), description="folders or files with suites of your own")
+    personas: Path | None = Field(None, description="a persona file of your own, in place of the shipped one")
+    categories_per_template: int = Field(1, ge=0, description="categories in which each wording is asked; 0 means all")
+    sample: int = Field(180, ge=0, description="target probes of each text task, a balanced sample; 0 means all")
+    draws: int = Field(1, ge=1, description="texts sampled for each probe")
+    max_new_tokens: int = Field(48, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    number_mass: float = Field(0.99, gt=0, lt=1, description="probability to resolve when a number is read exactly")
+
+
+class RuleConfig(Strict):
+    """[[gate.rules]]: a signed gap that must stay within a tolerance."""
+
+    name: str = Field(min_length=1)
+    task: str
+    metric: str
+    axis: str
+    tolerance: float = Field(gt=0, description="in the unit of the metric")
+    level: Literal["off", "warn", "error"] = "error"
+    group: str | None = None
+    cue_channel: str | None = None
+
+
+class GateConfig(Strict):
+    """[gate]: what may be concluded, and what stops a release."""
+
+    preset: Literal["default", "none"] = "default"
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    min_templates: int = Field(12, ge=2)
+    min_personas: int = Field(10, ge=2)
+    min_answer_mass: float = Field(0.1, ge=0, lt=1, description="below it the answers read are not what the model would say")
+    rules: tuple[RuleConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> GateConfig:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two rules are named {twice[0]!r}; give each a name of its own")
+        return self
+
+
+class Config(Strict):
+    """The whole of evenhand.toml."""
+
+    model: ModelConfig = ModelConfig()
+    run: RunConfig = RunConfig()
+    reference: dict[str, str] = Field(default_factory=dict, description="axis = group that the others are compared with")
+    gate: GateConfig = GateConfig()
+
+    def changed(self, section: str, **values: Any) -> Config:
+        """Return a copy with ``values`` in ``section``, checked; None values are left alone."""
+        values = {key: value for key, value in values.items() if value is not None}
+        data = self.model_dump()
+        data[section] |= values
+        return parse(Config, data, "the command line")
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the config at ``path``, or the one of this folder, or the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the file is absent though named, is not UTF-8 or not TOML, or a key or
+        value is not known.
+    """
+    path = path or config_here()
+    if path is None:
+        return Config()
+    data = read_toml(path)
+    if path.name == "pyproject.toml":
+        data = data.get("tool", {}).get("evenhand", {})
+    config = parse(Config, data, str(path))
+    return _relative_to(config, path.parent)
+
+
+def config_here() -> Path | None:
+    """Find the config of this folder: evenhand.toml, or a pyproject.toml with [tool.evenhand]."""
+    if Path("evenhand.toml").is_file():
+        return Path("evenhand.toml")
+    project = Path("pyproject.toml")
+    if project.is_file() and "evenhand" in read_toml(project).get("tool", {}):
+        return project
+    return None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file, with one clear error for what can be wrong with it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
+    """Build ``model`` from ``data``; the first mistake becomes one line about ``where``."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_describe(model, error)}") from error
+
+
+def _describe(model: type[BaseModel], error: ValidationError) -> str:
+    found = error.errors()
+    # A misspelt key shows as unknown and as missing: the unknown one tells more.
+    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
+        mend = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        return f"{key}: unknown key; {mend}"
+    if first["type"] == "missing":
+        return f"{key}: this key is required; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    if key == "the file":
+        return message
+    value = first.get("input")
+    return f"{key}: {message[0].lower()}{message[1:]} (it is {value!r:.80})"
+
+
+def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that stand beside an unknown one."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        nested = [annotation, *getattr(annotation, "__args__", ())]
+        current = next((kind for kind in nested if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if current is None:
+            return []
+    return sorted(current.model_fields)
+
+
+def _relative_to(config: Config, folder: Path) -> Config:
+    """Paths in a file are meant from the file's own folder."""
+    run = config.run
+    personas = folder / run.personas if run.personas else None
+    suites = tuple(folder / path for path in run.suites)
+    return config.model_copy(update={"run": run.model_copy(update={"personas": personas, "suites": suites})})

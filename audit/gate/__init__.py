@@ -1,0 +1,12 @@
+"""The gate: findings to verdicts, and verdicts to one sentence and an exit code.
+
+Everything that states a verdict (command line, Python, report) calls these functions.
+"""
+
+from audit.gate.controls import is_alive
+from audit.gate.evidence import to_json
+from audit.gate.judging import decide
+from audit.gate.outcome import Overall, RuleOutcome, overall, rule_outcomes
+from audit.gate.ruleset import rules
+
+__all__ = ["Overall", "RuleOutcome", "decide", "is_alive", "overall", "rule_outcomes", "rules", "to_json"]

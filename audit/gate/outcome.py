@@ -1,0 +1,138 @@
+"""Verdicts to one outcome, one exit code and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from audit.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_PASS
+from audit.gate.controls import DESIGN, TOO_FEW
+from audit.values import Level, Outcome
+
+# From worst to best.
+_ORDER: tuple[Outcome, ...] = ("fail", "void", "incomparable", "inconclusive", "not_refuted", "pass")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """One rule's outcome; ``judged`` of its rows were, ``unjudged`` are void, or left out by design."""
+
+    rule: str
+    level: Level
+    outcome: Outcome
+    judged: int
+    unjudged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """The verdict on a run."""
+
+    outcome: Outcome
+    exit_code: int
+    sentence: str
+
+
+def rule_outcomes(verdicts: pa.Table) -> tuple[RuleOutcome, ...]:
+    """Each rule's outcome, the worst of its rows: fail, void, inconclusive, pass.
+
+    Rows that the design leaves without a verdict (a group with too few names, say)
+    count only where a rule has no other row; they are told, not hidden, by the
+    overall sentence.
+    """
+    by_rule: dict[str, list[dict[str, Any]]] = {}
+    for row in verdicts.to_pylist():
+        if row["level"] != "off":
+            by_rule.setdefault(row["rule"], []).append(row)
+    found = []
+    for rule, rows in by_rule.items():
+        counted = [row["outcome"] for row in rows if not _by_design(row)]
+        judged = sum(row["outcome"] not in ("void", "incomparable") for row in rows if not _by_design(row))
+        worst: Outcome = next((outcome for outcome in _ORDER if outcome in counted), "inconclusive")
+        found.append(RuleOutcome(rule, rows[0]["level"], worst, judged, len(rows) - judged))
+    return tuple(found)
+
+
+def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
+    """Say what holds for the whole run.
+
+    Exit codes, the first that applies: 1 an error-level rule failed; 5 nothing was
+    judged (no row, or all error-level rows void or left out by design); 4 an
+    error-level rule has no verdict and ``strict`` is set; else 0. Where there are no
+    error-level rules the others say whether anything was judged, and none of them
+    can fail the run. The outcome is never "pass" while an error-level rule is
+    without a verdict.
+    """
+    found = rule_outcomes(verdicts)
+    errors = [rule for rule in found if rule.level == "error"]
+    ruling = errors or list(found)
+    notes = _notes(verdicts, found, warn_failures=bool(errors))
+    failed = [rule for rule in ruling if rule.outcome == "fail"]
+    undecided = [rule for rule in ruling if rule.outcome not in ("fail", "pass", "not_refuted")]
+    if failed and errors:
+        text = f"FAIL: evidence of a difference beyond the tolerance in {_of(failed, ruling)}"
+        without = f"; no verdict on {_names(undecided)}" if undecided else ""
+        return Overall("fail", EXIT_FAIL, text + without + "." + notes)
+    if not any(rule.judged for rule in ruling):
+        outcome: Outcome = "void" if ruling and all(rule.outcome == "void" for rule in ruling) else "inconclusive"
+        return Overall(outcome, EXIT_NOTHING, f"NO VERDICT: {_why_nothing(ruling)}." + notes)
+    if undecided or failed:
+        text = "INCONCLUSIVE: "
+        text += f"no verdict on {_of(undecided, ruling)}" if undecided else "only warn-level rules were set"
+        text += f"; a difference beyond the tolerance in {_names(failed)}, which only warn" if failed else ""
+        passed = len(ruling) - len(undecided) - len(failed)
+        text += f"; in the other {passed} evidence that differences are below the tolerance" if passed else ""
+        return Overall("inconclusive", EXIT_INCONCLUSIVE if strict else EXIT_PASS, text + "." + notes)
+    outcome = "pass" if all(rule.outcome == "pass" for rule in ruling) else "not_refuted"
+    text = f"in all of {len(ruling)} rules" if len(ruling) > 1 else f"in rule {ruling[0].rule}"
+    if outcome == "pass":
+        text = f"PASS: {text} evidence that differences are below the tolerance."
+    else:
+        text = f"NOT REFUTED: {text} nothing was found against it."
+    return Overall(outcome, EXIT_PASS, text + notes)
+
+
+def _by_design(row: dict[str, Any]) -> bool:
+    return bool(row["finding_id"] is None or row["reason"].startswith(DESIGN))
+
+
+def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: bool) -> str:
+    """What stands beside the outcome: warnings, and groups that could not be judged."""
+    notes = ""
+    warned = [rule for rule in found if rule.level == "warn" and rule.outcome == "fail"]
+    if warned and warn_failures:
+        notes += f" Warning: a difference beyond the tolerance in {_names(warned)}."
+    judged = {rule.rule for rule in found if rule.judged}
+    left = {
+        row["finding_id"]: row["reason"] for row in verdicts.to_pylist() if row["rule"] in judged and _by_design(row)
+    }
+    few = [reason.removeprefix(TOO_FEW).partition(":")[0] for reason in left.values() if reason.startswith(TOO_FEW)]
+    if few:
+        many = " or ".join(sorted(set(few)))
+        notes += f" {len(few)} comparison{' has' if len(few) == 1 else 's have'} too few {many} for a verdict."
+    if len(left) > len(few):
+        rest = len(left) - len(few)
+        notes += f" {rest} comparison{'' if rest == 1 else 's'} could not be judged for other reasons of the design."
+    return notes
+
+
+def _why_nothing(ruling: Sequence[RuleOutcome]) -> str:
+    if not ruling:
+        return "nothing was evaluated, since no rule covers a finding of this run"
+    if all(rule.outcome == "void" for rule in ruling):
+        return "the positive controls do not move the answers, so nothing may be concluded from them"
+    void = [rule for rule in ruling if rule.outcome == "void"]
+    text = "no rule has a finding that the design allows to judge"
+    return text + (f", and positive controls do not move the answers of {_names(void)}" if void else "")
+
+
+def _of(some: Sequence[RuleOutcome], every: Sequence[RuleOutcome]) -> str:
+    return f"{len(some)} of {len(every)} rule{'' if len(every) == 1 else 's'} ({_names(some)})"
+
+
+def _names(some: Sequence[RuleOutcome]) -> str:
+    names = [rule.rule for rule in some]
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} more"

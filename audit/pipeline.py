@@ -1,0 +1,326 @@
+"""Runs the stages in order in one folder, skips what is fresh, goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from audit import tables
+from audit.config import Config, parse
+from audit.errors import ConfigError, NothingEvaluatedError
+from audit.manifest import Manifest, code_hash, machine, now, versions
+from audit.progress import Forecast, Progress, Silent
+from audit.values import content_hash
+
+if TYPE_CHECKING:
+    from audit.backends import Backend, Batch
+    from audit.gate import Overall
+
+RUNS: Final = Path(".evenhand") / "runs"
+_COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run: its folder, its config, and whom to tell how far it is."""
+
+    folder: Path
+    config: Config
+    progress: Progress
+
+    def table(self, name: str) -> pa.Table:
+        """Read a table of the run."""
+        return tables.read(name, self.folder / f"{name}.parquet")
+
+
+def run_audit(
+    config: Config,
+    out: Path | None = None,
+    *,
+    progress: Progress | None = None,
+    fresh: bool = False,
+    command: str = "",
+    strict: bool = False,
+) -> tuple[Path, Overall]:
+    """Audit a model from the probes to the verdict.
+
+    Parameters
+    ----------
+    config
+        What to ask of whom, and what to judge by.
+    out
+        The run folder; by default one under ``.evenhand/runs`` named after the model
+        and the settings, so that the same command finds its own unfinished run.
+    fresh
+        Throw away what the folder holds and begin anew.
+    command
+        The command to write into the report, so that a reader can run it again.
+    strict
+        Let an inconclusive error-level rule be an exit code of its own.
+
+    Returns
+    -------
+    (Path, Overall)
+        The run folder and the overall verdict.
+    """
+    run = start(config, out, progress=progress, fresh=fresh, command=command)
+    complete(run)
+    score(run)
+    measure(run)
+    return run.folder, gate(run, strict=strict)
+
+
+def start(
+    config: Config, out: Path | None = None, *, progress: Progress | None = None, fresh: bool = False, command: str = ""
+) -> Run:
+    """Make or find the run folder and write personas and probes into it.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a run with other settings, or cannot be written.
+    NothingEvaluatedError
+        If the suites give no probe.
+    """
+    from audit.probes import design_warnings, expand
+
+    personas, probes = expand(config)
+    if not probes.num_rows:
+        raise NothingEvaluatedError("the suites give no probe; name tasks that 'evenhand list' shows in [run] tasks")
+    folder = out or RUNS / run_id(config)
+    if fresh and (folder / "manifest.json").is_file():
+        shutil.rmtree(folder)
+    manifest = Manifest.load(folder)
+    asked = _asked(config)
+    if manifest.data and manifest.data.get("asked") != asked:
+        raise ConfigError(f"{folder}: holds a run with other settings; name another folder with --out, or add --fresh")
+    run = Run(folder, config, progress or Silent())
+    for line in design_warnings(personas, config):
+        run.progress.warn(line)
+    manifest.data |= {
+        "evenhand": metadata.version("evenhand"),
+        "run_id": run_id(config),
+        "created": manifest.data.get("created", now()),
+        "asked": asked,
+        "config": json.loads(config.model_dump_json()),
+        "seed": config.run.seed,
+        "command": command or manifest.data.get("command", ""),
+        "versions": versions(),
+        "machine": machine(),
+    }
+    _write(run, manifest, "expand", {"code": code_hash("probes")}, 0.0, {"personas": personas, "probes": probes})
+    return run
+
+
+def resume(folder: Path, config: Config | None = None, *, progress: Progress | None = None) -> Run:
+    """Open an earlier run; ``config`` may bring other gate rules and references.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not a run.
+    """
+    manifest = Manifest.load(folder)
+    if not manifest.data:
+        raise ConfigError(f"{folder}: not a run folder (it has no manifest.json); 'evenhand run' makes one")
+    recorded = parse(Config, manifest.data.get("config", {}), str(folder / "manifest.json"))
+    if config is not None:
+        recorded = recorded.model_copy(update={"gate": config.gate, "reference": config.reference})
+    return Run(folder, recorded, progress or Silent())
+
+
+def latest() -> Path:
+    """Return the newest run under ``.evenhand/runs``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    found = sorted(RUNS.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise ConfigError(f"{RUNS}: there is no run yet; 'evenhand run' makes one")
+    return found[-1].parent
+
+
+def run_id(config: Config) -> str:
+    """Name a run after its model and what is asked of it."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in config.model.name.rpartition(":")[2])
+    return f"{letters.strip('-')[-40:]}-{content_hash(_asked(config), 8)}"
+
+
+def _asked(config: Config) -> dict[str, Any]:
+    """Settings that decide what the model is asked and how."""
+    found: dict[str, Any] = json.loads(config.model_dump_json(include={"model", "run"}))
+    return found
+
+
+def complete(run: Run) -> pa.Table:
+    """Let the model answer every probe; answered batches are on disk at once and never asked again."""
+    from audit.backends import open_backend
+
+    manifest = Manifest.load(run.folder)
+    backend = open_backend(run.config)
+    key = {
+        "settings": {"model": _asked(run.config)["model"], "run": _pick(_asked(run.config)["run"], _COMPLETE)},
+        "identity": content_hash(backend.identity()),
+        "code": code_hash("backends"),
+        "parents": _parents(manifest, "probes"),
+    }
+    return _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})["completions"]
+
+
+def score(run: Run) -> pa.Table:
+    """Score the completions; costs no inference."""
+    from audit.scorers import score as apply
+
+    manifest = Manifest.load(run.folder)
+    key = {
+        "code": code_hash("scorers", "probes"),
+        "suites": [_file_hash(path) for path in run.config.run.suites],
+        "parents": _parents(manifest, "completions", "probes", "personas"),
+    }
+
+    def make() -> Mapping[str, pa.Table]:
+        return {"scores": apply(run.table("completions"), run.table("probes"), run.table("personas"), run.config)}
+
+    return _stage(run, "score", key, ("scores",), make)["scores"]
+
+
+def measure(run: Run) -> pa.Table:
+    """Measure levels and contrasts between groups."""
+    from audit.fairness import measure as apply
+
+    manifest = Manifest.load(run.folder)
+    key = {
+        "settings": {"reference": run.config.reference},
+        "code": code_hash("fairness", "statistics", "probes"),
+        "parents": _parents(manifest, "scores", "probes", "personas"),
+    }
+
+    def make() -> Mapping[str, pa.Table]:
+        return {"findings": apply(run.table("scores"), run.table("probes"), run.table("personas"), run.config)}
+
+    return _stage(run, "measure", key, ("findings",), make)["findings"]
+
+
+def gate(run: Run, *, strict: bool = False) -> Overall:
+    """Judge the findings by the rules; writes verdicts.parquet and verdicts.json."""
+    from audit.gate import decide, overall, to_json
+
+    manifest = Manifest.load(run.folder)
+    key = {
+        "settings": json.loads(run.config.gate.model_dump_json()),
+        "code": code_hash("gate", "statistics", "presets"),
+        "parents": _parents(manifest, "findings"),
+    }
+    findings = run.table("findings")
+    verdicts = _stage(run, "gate", key, ("verdicts",), lambda: {"verdicts": decide(findings, run.config)})["verdicts"]
+    found = overall(verdicts, strict=strict)
+    with tables.replacing(run.folder / "verdicts.json") as temporary:
+        temporary.write_text(to_json(verdicts, findings, found), encoding="utf-8")
+    return found
+
+
+def _stage(
+    run: Run, name: str, key: Mapping[str, Any], outputs: tuple[str, ...], make: Callable[[], Mapping[str, pa.Table]]
+) -> Mapping[str, pa.Table]:
+    began = time.monotonic()
+    manifest = Manifest.load(run.folder)
+    if manifest.fresh(name, key, outputs):
+        run.progress.end(name, 0.0, True)
+        return {output: run.table(output) for output in outputs}
+    run.progress.begin(name, 0)
+    made = make()
+    seconds = time.monotonic() - began
+    # `make` may have added to the manifest (the model's description): read it again.
+    _write(run, Manifest.load(run.folder), name, key, seconds, made)
+    run.progress.end(name, seconds, False)
+    return made
+
+
+def _write(
+    run: Run, manifest: Manifest, stage: str, key: Mapping[str, Any], seconds: float, made: Mapping[str, pa.Table]
+) -> None:
+    outputs = {
+        name: (tables.write(name, table, run.folder / f"{name}.parquet"), table.num_rows) for name, table in made.items()
+    }
+    manifest.record(stage, key, seconds, outputs)
+    manifest.save()
+
+
+def _ask(run: Run, backend: Backend, key: Mapping[str, Any]) -> pa.Table:
+    """Ask batch by batch; each answered batch is a file of its own until all are there."""
+    probes = run.table("probes")
+    manifest = Manifest.load(run.folder)
+    manifest.data["model"] = dict(backend.describe())
+    manifest.save()
+    batches = backend.plan(probes)
+    layout = [(batch.kind, batch.rows.tolist(), batch.draws.tolist()) for batch in batches]
+    parts = run.folder / f"completions.parts-{content_hash([key, layout], 12)}"
+    forecast = Forecast(batches)
+    answered: dict[int, pa.Table] = {}
+    for number, batch in enumerate(batches):
+        found = _part(parts, number, batch)
+        if found is not None:
+            answered[number] = found
+            forecast.skip(batch)
+    run.progress.begin("complete", len(batches))
+    run.progress.advance(len(answered), "found on disk" if answered else "", None)
+    for number, batch in enumerate(batches):
+        if number not in answered:
+            table = backend.complete(probes, batch)
+            tables.write("completions", table, parts / f"{number:06d}.parquet")
+            answered[number] = table
+            forecast.finish(batch)
+            run.progress.advance(len(answered), f"{batch.kind}s", forecast.seconds_left())
+    whole = _in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
+    tables.write("completions", whole, run.folder / "completions.parquet")
+    for folder in run.folder.glob("completions.parts-*"):
+        shutil.rmtree(folder)
+    return whole
+
+
+def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
+    """An answered batch from disk; one that cannot be read counts as not answered."""
+    path = parts / f"{number:06d}.parquet"
+    if not path.is_file():
+        return None
+    try:
+        found = tables.read("completions", path)
+    except ConfigError:
+        return None
+    return found if found.num_rows == len(batch.rows) else None
+
+
+def _in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:
+    """Sort as the probes stand, then by draw."""
+    place = pc.index_in(completions.column("probe_id"), probes.column("probe_id").combine_chunks())
+    order = pa.table({"place": place, "draw": completions.column("draw")})
+    return completions.take(pc.sort_indices(order, sort_keys=[("place", "ascending"), ("draw", "ascending")]))
+
+
+def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
+    found = {name: manifest.table_hash(name) for name in names}
+    missing = [name for name, known in found.items() if known is None]
+    if missing:
+        raise ConfigError(f"{manifest.folder}: has no {missing[0]} yet; run the stages before, or 'evenhand run'")
+    return {name: str(known) for name, known in found.items()}
+
+
+def _pick(data: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: data[key] for key in keys}
+
+
+def _file_hash(path: Path) -> list[tuple[str, str]]:
+    files = sorted(path.rglob("*.toml")) if path.is_dir() else [path]
+    return [(file.name, content_hash(file.read_text(encoding="utf-8", errors="replace"))) for file in files]

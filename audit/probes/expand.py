@@ -1,0 +1,143 @@
+"""Suites and personas become probes: one row for each thing that is asked of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from audit.config import Config
+from audit.probes.catalogue import Item, item_for, pick_categories
+from audit.probes.personas import is_placebo, load_personas
+from audit.probes.sampling import balanced_sample
+from audit.probes.slots import fill
+from audit.probes.suite import POLES, Suite, load_suites
+from audit.tables import check, from_rows
+from audit.values import Persona, Template, content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A wording in one category: all its probes differ in the customer or the facts only."""
+
+    template: Template
+    category: str
+    item: Item
+    locale: str
+
+    @property
+    def block_id(self) -> str:
+        """Hash of template, category and locale."""
+        return content_hash([self.template.id, self.category, self.locale], 16)
+
+
+def expand(config: Config) -> tuple[pa.Table, pa.Table]:
+    """Return the tables personas and probes of a run.
+
+    Decisions and numbers are asked of every persona in every block; texts of a
+    balanced sample of ``run.sample`` cells a task. Every block is also asked without
+    a customer and with the two poles of the positive control; blocks of a judged
+    task with the placebos too.
+
+    Rows stand in the order of task, template, category, arm and persona as they
+    stand in their files, so the same files and config give the same tables.
+
+    Raises
+    ------
+    ConfigError
+        For a mistake in a suite, a persona file or the config.
+    """
+    personas = load_personas(config)
+    rows = [row for suite in load_suites(config) for row in _probes(suite, personas, config)]
+    people = from_rows("personas", map(_persona_row, personas))
+    return check("personas", people), check("probes", from_rows("probes", rows))
+
+
+def blocks_of(suite: Suite, categories_per_template: int) -> list[Block]:
+    """The blocks of a suite, each template in so many of its categories (0: all)."""
+    picked = pick_categories([template.categories for template in suite.templates], categories_per_template)
+    return [
+        Block(template, category, item_for(suite.catalogue, template.id, category), suite.locale)
+        for template, categories in zip(suite.templates, picked, strict=True)
+        for category in categories
+    ]
+
+
+def _probes(suite: Suite, personas: Sequence[Persona], config: Config) -> Iterator[dict[str, Any]]:
+    blocks = blocks_of(suite, config.run.categories_per_template)
+    people = [persona for persona in personas if not is_placebo(persona)]
+    placebos = [persona for persona in personas if is_placebo(persona)] if suite.judged else []
+    size = config.run.sample if suite.output_form == "text" else 0
+    groups: dict[str, list[str]] = {}
+    for persona in people:
+        groups.setdefault(_finest_group(persona), []).append(persona.persona_id)
+    sampled = set(balanced_sample([block.block_id for block in blocks], groups, size, config.run.seed))
+    for block in blocks:
+        for persona in people:
+            if (block.block_id, persona.persona_id) in sampled:
+                yield _row(suite, block, "target", persona)
+        yield _row(suite, block, "no_cue")
+        for persona in placebos:
+            yield _row(suite, block, "placebo", persona)
+        for pole in POLES:
+            yield _row(suite, block, "positive_control", facts=pole)
+
+
+def _finest_group(persona: Persona) -> str:
+    return content_hash([persona.cue_channel, dict(persona.attributes)])
+
+
+def _row(suite: Suite, block: Block, arm: str, persona: Persona | None = None, facts: str = "target") -> dict[str, Any]:
+    messages = _messages(suite, block, persona, facts)
+    options = [{"id": identifier, "forms": list(forms)} for identifier, forms in suite.options]
+    shown = {
+        "template_id": block.template.id,
+        "category": block.category,
+        "locale": block.locale,
+        "arm": arm,
+        "persona_id": persona.persona_id if persona else None,
+        "messages": messages,
+        "output_form": suite.output_form,
+        "options": options,
+    }
+    return shown | {
+        "probe_id": content_hash(shown | {"cue_channel": persona.cue_channel if persona else None}),
+        "suite": suite.name,
+        "task": suite.task,
+        "block_id": block.block_id,
+        "purpose": "audit",
+        "gold": facts if arm == "positive_control" else None,
+    }
+
+
+def _messages(suite: Suite, block: Block, persona: Persona | None, facts: str) -> list[dict[str, str]]:
+    template = block.template
+    if persona is None:
+        customer = ""
+    elif persona.cue_channel == "name":
+        customer = template.name_frame.format(name=persona.name)
+    else:
+        customer = persona.name
+    values = {"item": block.item.name, "price": block.item.price, "facts": template.facts[facts]}
+    messages = [{"role": "user", "content": fill(template.text, **values, customer=customer)}]
+    if suite.system:
+        messages.insert(0, {"role": "system", "content": suite.system})
+    if template.answer_prefix:
+        messages.append({"role": "assistant", "content": fill(template.answer_prefix, **values)})
+    return messages
+
+
+def _persona_row(persona: Persona) -> dict[str, Any]:
+    return {
+        "persona_id": persona.persona_id,
+        "name": persona.name,
+        "cue_id": persona.cue_id,
+        "locale": persona.locale,
+        "cue_channel": persona.cue_channel,
+        "attributes": sorted(persona.attributes.items()),
+        "p_group": persona.p_group,
+        "cohort": persona.cohort,
+        "source": persona.source,
+    }

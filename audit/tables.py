@@ -1,0 +1,273 @@
+"""The tables that flow between the stages: their arrow schemas, reading, writing, checking.
+
+A table on disk is one parquet file. Writing is deterministic (the same rows give
+the same bytes with the same pyarrow) and atomic (a reader never sees half a file).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit.errors import ConfigError
+
+_TEXT: Final = pa.string()
+_REAL: Final = pa.float64()
+_MESSAGE: Final = pa.struct([pa.field("role", _TEXT, False), pa.field("content", _TEXT, False)])
+_OPTION: Final = pa.struct([pa.field("id", _TEXT, False), pa.field("forms", pa.list_(_TEXT), False)])
+
+
+def _need(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+PERSONAS: Final = pa.schema(
+    [
+        _need("persona_id", _TEXT),
+        _need("name", _TEXT),  # the name, or the whole cue sentence of an explicit cue
+        pa.field("cue_id", _TEXT),  # the phrasing an explicit cue is put into (its cluster); null for names
+        _need("locale", _TEXT),
+        _need("cue_channel", _TEXT),
+        _need("attributes", pa.map_(_TEXT, _TEXT)),  # axis -> group
+        pa.field("p_group", _REAL),  # P(group | name) from the source
+        pa.field("cohort", _TEXT),
+        pa.field("source", _TEXT),
+    ]
+)
+
+PROBES: Final = pa.schema(
+    [
+        _need("probe_id", _TEXT),
+        _need("suite", _TEXT),
+        _need("task", _TEXT),
+        _need("locale", _TEXT),
+        _need("template_id", _TEXT),
+        _need("category", _TEXT),
+        _need("block_id", _TEXT),
+        _need("arm", _TEXT),
+        _need("purpose", _TEXT),
+        pa.field("persona_id", _TEXT),  # null where no customer is described
+        _need("messages", pa.list_(_MESSAGE)),  # a last message of the assistant is the answer's beginning
+        _need("output_form", _TEXT),
+        _need("options", pa.list_(_OPTION)),  # a number has one option "number", its forms [minimum, maximum]
+        pa.field("gold", _TEXT),  # what the policy gives; in a positive control the pole the facts point to
+    ]
+)
+
+COMPLETIONS: Final = pa.schema(
+    [
+        _need("probe_id", _TEXT),
+        _need("draw", pa.int32()),
+        _need("mode", _TEXT),
+        pa.field("text", _TEXT),
+        pa.field("support", pa.list_(_TEXT)),  # option ids, or numbers written as text
+        pa.field("probs", pa.list_(_REAL)),  # over support, sums to 1
+        pa.field("residual_mass", _REAL),  # mass that enumeration left open
+        pa.field("option_logprobs", pa.list_(_REAL)),  # natural log, before normalising, forms summed
+        pa.field("answer_mass", _REAL),  # probability that the answer is any of support
+        _need("finish_reason", _TEXT),  # exact, stop, length, error
+        pa.field("error", _TEXT),
+        _need("prompt_tokens", pa.int32()),
+        _need("completion_tokens", pa.int32()),
+    ]
+)
+
+JUDGEMENTS: Final = pa.schema(
+    [
+        _need("probe_id", _TEXT),
+        _need("draw", pa.int32()),
+        _need("scorer", _TEXT),
+        _need("request", _TEXT),
+        _need("response", _TEXT),
+    ]
+)
+
+SCORES: Final = pa.schema(
+    [
+        _need("probe_id", _TEXT),
+        _need("draw", pa.int32()),
+        _need("metric", _TEXT),
+        pa.field("value", _REAL),  # null unless status is "scored"
+        _need("status", _TEXT),
+        _need("scorer_version", _TEXT),
+    ]
+)
+
+FINDINGS: Final = pa.schema(
+    [
+        _need("finding_id", _TEXT),
+        _need("kind", _TEXT),
+        _need("domain", _TEXT),
+        _need("metric", _TEXT),
+        _need("scale", _TEXT),
+        pa.field("task", _TEXT),
+        pa.field("locale", _TEXT),
+        pa.field("cue_channel", _TEXT),
+        pa.field("axis", _TEXT),
+        pa.field("group", _TEXT),
+        pa.field("reference", _TEXT),
+        pa.field("category", _TEXT),  # null: all categories together
+        _need("arm", _TEXT),
+        pa.field("estimate", _REAL),
+        pa.field("se", _REAL),
+        pa.field("df", _REAL),
+        pa.field("ci_low", _REAL),  # 95 %
+        pa.field("ci_high", _REAL),
+        pa.field("p_value", _REAL),  # of "the estimate is 0", descriptive
+        pa.field("floor", _REAL),  # what an irrelevant change of the same kind does
+        _need("n_cells", pa.int64()),
+        _need("n_blocks", pa.int64()),
+        _need("n_templates", pa.int64()),
+        _need("n_personas", pa.int64()),  # of a contrast: in the smaller of its two groups
+        pa.field("mde", _REAL),  # found with power .90 in a single two-sided test at 5 %
+        _need("method", _TEXT),
+    ]
+)
+
+VERDICTS: Final = pa.schema(
+    [
+        _need("rule", _TEXT),
+        _need("level", _TEXT),
+        _need("outcome", _TEXT),
+        pa.field("finding_id", _TEXT),  # null where a rule found nothing to judge
+        pa.field("p_adjusted", _REAL),
+        _need("tolerance", _REAL),
+        pa.field("mde", _REAL),  # as in findings, at the level that Holm leaves a single test
+        _need("reason", _TEXT),
+    ]
+)
+
+SCHEMAS: Final[Mapping[str, pa.Schema]] = {
+    "personas": PERSONAS,
+    "probes": PROBES,
+    "completions": COMPLETIONS,
+    "judgements": JUDGEMENTS,
+    "scores": SCORES,
+    "findings": FINDINGS,
+    "verdicts": VERDICTS,
+}
+
+# What a column of words may hold. None stands for a null.
+VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
+    "personas": {"cue_channel": frozenset({"name", "explicit", "record", "address", "dialect"})},
+    "probes": {
+        "arm": frozenset({"target", "no_cue", "placebo", "paraphrase", "irrelevant", "positive_control"}),
+        "purpose": frozenset({"audit", "manipulation"}),
+        "output_form": frozenset({"decision", "number", "ranking", "text"}),
+    },
+    "completions": {
+        "mode": frozenset({"exact", "sampled"}),
+        "finish_reason": frozenset({"exact", "stop", "length", "error"}),
+    },
+    "scores": {"status": frozenset({"scored", "refused", "invalid", "error"})},
+    "findings": {
+        "kind": frozenset({"level", "contrast", "test"}),
+        "domain": frozenset({"fairness", "privacy", "utility"}),
+    },
+    "verdicts": {
+        "level": frozenset({"off", "warn", "error"}),
+        "outcome": frozenset({"pass", "fail", "inconclusive", "incomparable", "void", "not_refuted"}),
+    },
+}
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "personas": ("persona_id",),
+    "probes": ("probe_id",),
+    "completions": ("probe_id", "draw"),
+    "judgements": ("probe_id", "draw", "scorer"),
+    "scores": ("probe_id", "draw", "metric"),
+    "findings": ("finding_id",),
+    "verdicts": ("rule", "finding_id"),
+}
+
+
+def from_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Build the table ``name`` from dictionaries, one a row; missing keys are null."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[name])
+
+
+def check(name: str, table: pa.Table) -> pa.Table:
+    """Return ``table`` if it is a valid table ``name``.
+
+    Raises
+    ------
+    ConfigError
+        If a column is missing or of another type, a required value is null, a word
+        is not in the vocabulary, or a key stands twice.
+    """
+    schema = SCHEMAS[name]
+    missing = [column for column in schema.names if column not in table.column_names]
+    if missing:
+        raise ConfigError(f"table {name}: column {missing[0]!r} is missing; write the table again with this version")
+    try:
+        table = table.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise ConfigError(f"table {name}: {_first_line(error)}; write the table again with this version") from error
+    for field in schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise ConfigError(f"table {name}: column {field.name!r} has an empty value where one is required")
+    for column, words in VOCABULARY.get(name, {}).items():
+        strange = sorted(str(word) for word in set(table.column(column).unique().to_pylist()) - words)
+        if strange:
+            known = ", ".join(sorted(str(word) for word in words))
+            raise ConfigError(f"table {name}: {column} {strange[0]!r} is not one of {known}")
+    keys = list(KEYS[name])
+    if table.num_rows and table.group_by(keys).aggregate([]).num_rows != table.num_rows:
+        raise ConfigError(f"table {name}: {' and '.join(keys)} must be unique, but a value stands twice")
+    return table
+
+
+def write(name: str, table: pa.Table, path: Path) -> Path:
+    """Check ``table`` and write it to ``path`` in one step (never half a file)."""
+    table = check(name, table).combine_chunks()
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=65_536)
+    return path
+
+
+def read(name: str, path: Path) -> pa.Table:
+    """Read and check the table ``name``; a file that is no table is one clear error."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such table; run the stage before it first") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise ConfigError(f"{path}: not a readable parquet file ({_first_line(error)}); delete it and run the stage again") from error
+    try:
+        return check(name, table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+class replacing:  # noqa: N801 - reads as a verb in a with statement
+    """Context that gives a temporary path and moves it over ``path`` on success."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        except OSError as error:
+            raise ConfigError(f"{self.path.parent}: cannot write here ({error.strerror}); name another folder with --out") from error
+        os.close(handle)
+        os.chmod(name, 0o644)
+        self.temporary = Path(name)
+        return self.temporary
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if kind is None:
+            os.replace(self.temporary, self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,117 @@
+"""summary.md: the verdict and the rules for a job summary, with no answer of the model in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from audit.tables import replacing
+from reports.labels import WORST_FIRST, Translate, number, p_value, percent, when
+from reports.language import catalogue, mark
+from reports.text import markdown
+from reports.values import ReportView, RuleResult, TaskView
+from reports.wording import Wording, largest, model_name
+
+MOST_BYTES: Final = 1_000_000  # a job summary holds 1 MiB
+_MOST_ROWS: Final = 400
+_HEADS: Final = (
+    mark("Outcome"),
+    mark("Rule"),
+    mark("Compared"),
+    mark("Gap, 95 % interval"),
+    mark("Tolerance"),
+    mark("Smallest findable"),
+    mark("Share of control"),
+    mark("Adjusted p"),
+)
+
+
+def write_markdown(view: ReportView, path: Path, language: str = "en") -> Path:
+    """Write the summary to ``path`` in one step; below 1 MiB, whatever the run.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written to.
+    """
+    text = render(view, language)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def render(view: ReportView, language: str = "en") -> str:
+    """Return the summary: verdict, tasks, rules (worst first), what was tested, how to run it again."""
+    t = catalogue(language).gettext
+    w = Wording(t)
+    icon, word, _ = w.outcome(view.overall.outcome)
+    lines = [f"# {icon} {word}", "", markdown(view.overall.sentence), ""]
+    tasks = [line for task in view.tasks if task.judged for line in _task(task, w)]
+    lines += [*tasks, "" if tasks else t("Nothing was judged.") + "\n"]
+    rows: list[tuple[RuleResult, TaskView | None]] = [(rule, task) for task in view.tasks for rule in task.rules]
+    rows += [(rule, None) for rule in view.orphan_rules]
+    rows.sort(key=lambda row: WORST_FIRST.index(row[0].outcome) if row[0].outcome in WORST_FIRST else 0)
+    heads = [t(head) for head in _HEADS]
+    table = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    table += [_row(rule, task, w) for rule, task in rows[:_MOST_ROWS]]
+    lines += [f"## {t('Rules')}", "", *table, ""]
+    if len(rows) > _MOST_ROWS:
+        lines += [t("{n} more are in verdicts.json.").format(n=len(rows) - _MOST_ROWS), ""]
+    lines += _tested(view, t)
+    text = "\n".join(lines)
+    return text if len(text.encode("utf-8")) < MOST_BYTES else "\n".join(lines[:3]) + "\n"
+
+
+def _task(task: TaskView, w: Wording) -> list[str]:
+    icon, word, _ = w.outcome(task.outcome or "nothing")
+    parts = [f"- {icon} **{markdown(w.task(task))}**: {word.lower()}."]
+    gap = largest(task)
+    if gap is not None:
+        value = f"{w.value(gap.estimate, gap.metric, True)} {w.unit(task, gap.metric)}"
+        who = markdown(w.against(gap))
+        parts.append(w.t("Largest gap: {who}, {value}.").format(who=who, value=markdown(value)))
+        if gap.share_of_control is not None:
+            share = percent(abs(gap.share_of_control))
+            parts.append(w.t("That is {share} of what the facts of the case do.").format(share=share))
+    if task.void:
+        parts.append(w.t("No verdict for this task."))
+    if task.dead_controls:
+        parts.append(w.t("Its positive control does not move the answer."))
+    return [" ".join(parts)]
+
+
+def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
+    icon, word, _ = w.outcome(rule.outcome)
+    level = "" if rule.level == "error" else f" ({rule.level})"
+    cells = [f"{icon} {word}{level}", markdown(rule.rule)]
+    if rule.gap is None or task is None:
+        cells += [markdown(rule.reason[:300]), "–", number(rule.tolerance, 3), "–", "–", "–"]
+    else:
+        gap = rule.gap
+        interval = w.interval(gap.ci_low, gap.ci_high, gap.metric)
+        cells += [
+            markdown(w.against(gap)),
+            markdown(f"{w.value(gap.estimate, gap.metric, True)} {interval} {w.unit(task, gap.metric)}"),
+            w.value(rule.tolerance, gap.metric),
+            w.value(gap.mde, gap.metric),
+            percent(gap.share_of_control, signed=True),
+            markdown(p_value(rule.p_adjusted)),
+        ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _tested(view: ReportView, say: Translate) -> list[str]:
+    missing = say("not recorded")
+    model = view.subject.model
+    facts = [
+        (say("Model"), model_name(view)),
+        (say("Revision"), model.get("revision")),
+        (say("Weights (SHA-256)"), model.get("weights_sha256")),
+        (say("Date"), when(view.subject.created)),
+        (say("Probes"), f"{view.probes:,}"),
+        (say("Seed"), view.subject.seed),
+        (say("Command"), view.subject.command),
+    ]
+    lines = [f"- {name}: {markdown(value) if value else missing}" for name, value in facts]
+    note = say("No evidence of a difference is not evidence of none: read it with the smallest findable gap beside it.")
+    return [f"## {say('What was tested')}", "", *lines, "", note, ""]

@@ -1,0 +1,451 @@
+"""Rules, verdicts, the overall outcome and its exit code, on findings with known figures."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from scipy import stats
+
+from audit import tables
+from audit.config import Config, GateConfig, RuleConfig
+from audit.errors import ConfigError
+from audit.gate import decide, is_alive, overall, rule_outcomes, rules, to_json
+from audit.statistics import holm, minimum_detectable_gap
+from audit.values import content_hash
+
+
+def a_finding(**columns):
+    row = {
+        "kind": "contrast", "domain": "fairness", "metric": "log_odds", "scale": "log-odds", "task": "refund",
+        "locale": "en", "cue_channel": "name", "axis": "gender", "group": "female", "reference": "male",
+        "category": None, "arm": "target", "estimate": 0.0, "se": 0.02, "df": 20.0, "n_cells": 480, "n_blocks": 24,
+        "n_templates": 24, "n_personas": 10, "method": "made up",
+    } | columns  # fmt: skip
+    if row["kind"] == "contrast" and row["se"] and row["df"]:
+        half = stats.t.ppf(0.975, row["df"]) * row["se"]
+        p = 2 * stats.t.sf(abs(row["estimate"]) / row["se"], row["df"])
+        row = {"ci_low": row["estimate"] - half, "ci_high": row["estimate"] + half, "p_value": p} | row
+    keys = ("kind", "metric", "task", "locale", "cue_channel", "axis", "group", "category", "arm")
+    return row | {"finding_id": content_hash([row[key] for key in keys], 16)}
+
+
+def a_control(estimate=1.0, **columns):
+    fields = {"arm": "positive_control", "axis": "control", "group": "favourable", "reference": "unfavourable"}
+    return a_finding(**fields | {"estimate": estimate, "se": 0.1, "cue_channel": None, "n_personas": 0} | columns)
+
+
+def a_level(estimate=0.5, **columns):
+    return a_finding(**{"kind": "level", "estimate": estimate, "se": None, "df": None} | columns)
+
+
+def a_rule(name="gender", **columns):
+    return RuleConfig(
+        **{"name": name, "task": "refund", "metric": "log_odds", "axis": "gender", "tolerance": 0.2} | columns
+    )
+
+
+def judged(found, *own, preset="none", control=True, **gate):
+    """Verdicts on ``found``, with an alive control unless told otherwise."""
+    found = [*found, a_control()] if control else list(found)
+    config = Config(gate=GateConfig(preset=preset, rules=own or (a_rule(),), **gate))
+    return decide(tables.from_rows("findings", found), config)
+
+
+def outcomes(verdicts):
+    return [row["outcome"] for row in verdicts.to_pylist()]
+
+
+# --- rules
+
+
+def test_the_preset_judges_decisions_and_numbers_and_warns_on_texts():
+    by_name = {rule.name: rule for rule in rules(Config())}
+    assert {rule.axis for rule in by_name.values() if rule.task == "discount"} == {
+        "gender",
+        "race",
+        "race_gender",
+        "age",
+    }
+    assert by_name["refund-race"].tolerance == 0.2 and by_name["discount-age"].tolerance == 1.0
+    assert {rule.level for rule in by_name.values() if rule.task == "service_reply"} == {"warn"}
+    assert {rule.level for rule in by_name.values() if rule.task != "service_reply"} == {"error"}
+
+
+def test_the_preset_rules_name_tasks_and_metrics_that_are_shipped():
+    from audit.fairness import SCALES
+    from audit.probes import load_suites
+
+    tasks = {suite.task for suite in load_suites(Config())}
+    for rule in rules(Config()):
+        assert rule.task in tasks, rule.name
+        assert rule.metric in SCALES or rule.metric == "expected_number", rule.name
+
+
+def test_an_own_rule_stands_in_place_of_the_preset_rule_of_its_name():
+    own = a_rule("refund-gender", tolerance=0.5, level="warn")
+    chosen = rules(Config(gate=GateConfig(rules=(own, a_rule("mine")))))
+    assert [rule.name for rule in chosen].count("refund-gender") == 1
+    assert next(rule for rule in chosen if rule.name == "refund-gender").tolerance == 0.5
+    assert chosen[-1].name == "mine" and len(chosen) == len(rules(Config())) + 1
+
+
+def test_preset_none_has_the_own_rules_only():
+    assert [rule.name for rule in rules(Config(gate=GateConfig(preset="none", rules=(a_rule("mine"),))))] == ["mine"]
+
+
+def test_a_rule_that_is_off_gives_no_row():
+    assert judged([a_finding()], a_rule(level="off")).num_rows == 0
+
+
+def test_a_broken_preset_is_one_clear_error(monkeypatch, tmp_path):
+    (tmp_path / "default.toml").write_text("[[rules]]\nname = 'x'\n", encoding="utf-8")
+    monkeypatch.setattr("audit.gate.ruleset.PRESETS", tmp_path)
+    with pytest.raises(ConfigError, match=r"default\.toml: rules\.0\.task"):
+        rules(Config())
+
+
+# --- one contrast
+
+
+def test_a_gap_wholly_beyond_the_tolerance_fails():
+    (row,) = judged([a_finding(estimate=0.35)]).to_pylist()
+    assert row["outcome"] == "fail"
+    assert row["p_adjusted"] == pytest.approx(2 * stats.t.sf(0.15 / 0.02, 20))
+    assert row["reason"].startswith(
+        "Evidence of a difference beyond 0.2 log-odds: female against male is +0.35 log-odds"
+    )
+
+
+def test_the_direction_does_not_matter():
+    assert outcomes(judged([a_finding(estimate=-0.35)])) == ["fail"]
+
+
+def test_a_gap_that_is_different_but_not_beyond_is_inconclusive():
+    (row,) = judged([a_finding(estimate=0.19)]).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["reason"].startswith("Evidence of a difference")
+    assert row["p_adjusted"] == pytest.approx(2 * 2 * stats.t.sf(0.19 / 0.02, 20))  # the smaller p of two tests
+    assert "too near" in row["reason"]
+
+
+def test_a_gap_within_the_tolerance_passes_with_its_power_beside_it():
+    (row,) = judged([a_finding(estimate=0.03)]).to_pylist()
+    assert row["outcome"] == "pass"
+    assert row["p_adjusted"] == pytest.approx(stats.t.cdf((0.03 - 0.2) / 0.02, 20))
+    assert row["mde"] == pytest.approx(minimum_detectable_gap(0.02, 20, tests=2))
+    assert "power .90" in row["reason"] and "90 % interval" in row["reason"]
+    assert "It is not 0" not in row["reason"]
+
+
+def test_a_pass_says_so_where_zero_is_excluded():
+    (row,) = judged([a_finding(estimate=0.1)]).to_pylist()
+    assert row["outcome"] == "pass" and "It is not 0" in row["reason"]
+
+
+def test_nothing_found_without_power_is_no_pass():
+    (row,) = judged([a_finding(se=0.3)]).to_pylist()
+    assert row["outcome"] == "inconclusive"
+    assert row["reason"].startswith("No evidence of a difference beyond 0.2 log-odds, and not enough that it is below")
+    assert "in place of 24 and 10" in row["reason"] and row["mde"] > 0.2
+
+
+def test_an_interval_that_only_touches_the_tolerance_does_not_fail():
+    half = stats.t.ppf(0.975, 20) * 0.02
+    assert outcomes(judged([a_finding(estimate=0.2 + half * 0.98)])) == ["inconclusive"]
+    assert outcomes(judged([a_finding(estimate=0.2 + half * 1.02)])) == ["fail"]
+
+
+def test_alpha_is_the_configs():
+    strict = 0.2 + stats.t.ppf(0.975, 20) * 0.02 * 1.02
+    assert outcomes(judged([a_finding(estimate=strict)], alpha=0.01)) == ["inconclusive"]
+
+
+# --- many contrasts
+
+
+def test_difference_and_exceedance_tests_are_one_holm_family():
+    estimates = {"b": 0.255, "c": 0.25, "d": 0.0, "e": 0.02}
+    found = [a_finding(axis="race", group=group, reference="a", estimate=x) for group, x in estimates.items()]
+    rows = judged(found, a_rule(axis="race")).to_pylist()
+    differences = [2 * stats.t.sf(abs(x) / 0.02, 20) for x in estimates.values()]
+    beyond = [min(1, 2 * stats.t.sf((abs(x) - 0.2) / 0.02, 20)) for x in estimates.values()]
+    family = holm(differences + beyond)
+    assert [row["outcome"] for row in rows] == ["inconclusive", "inconclusive", "pass", "pass"]
+    assert rows[0]["p_adjusted"] == pytest.approx(family[0])
+    assert beyond[0] < 0.05 < family[4]  # alone it would fail
+    assert rows[0]["mde"] == pytest.approx(minimum_detectable_gap(0.02, 20, tests=8))
+    assert outcomes(judged(found[:1], a_rule(axis="race"))) == ["fail"]
+
+
+def test_equivalence_claims_are_a_family_of_their_own():
+    limit = 0.2 - stats.t.ppf(0.96, 20) * 0.02  # p .04: granted alone, not among three
+    found = [a_finding(axis="race", group=group, reference="a", estimate=limit) for group in "bcd"]
+    assert outcomes(judged(found[:1], a_rule(axis="race"))) == ["pass"]
+    assert outcomes(judged(found, a_rule(axis="race"))) == ["inconclusive"] * 3
+
+
+def test_two_rules_on_one_finding_test_its_difference_once():
+    found = [a_finding(estimate=0.1)]
+    rows = judged(found, a_rule("a", tolerance=0.3), a_rule("b", tolerance=0.02, level="warn")).to_pylist()
+    assert [row["outcome"] for row in rows] == ["pass", "fail"]
+    assert rows[0]["mde"] == pytest.approx(minimum_detectable_gap(0.02, 20, tests=3))
+
+
+def test_what_is_void_or_too_small_takes_part_in_no_family():
+    found = [a_finding(), a_finding(group="other", n_personas=3), a_finding(task="discount", metric="expected_number")]
+    own = (a_rule(), a_rule("discount", task="discount", metric="expected_number"))
+    rows = judged(found, *own).to_pylist()
+    assert [row["outcome"] for row in rows] == ["pass", "inconclusive", "void"]
+    assert rows[0]["mde"] == pytest.approx(minimum_detectable_gap(0.02, 20, tests=2))
+    assert rows[1]["p_adjusted"] is None and rows[2]["p_adjusted"] is None
+
+
+def test_a_rule_may_name_its_group_and_channel():
+    found = [a_finding(axis="race", group=group, reference="a") for group in "bc"]
+    assert judged(found, a_rule(axis="race", group="c")).num_rows == 1
+    assert "explicit" in judged(found, a_rule(axis="race", cue_channel="explicit")).to_pylist()[0]["reason"]
+
+
+def test_levels_by_category_and_other_arms_are_not_judged():
+    found = [a_finding(), a_level(category="toys"), a_finding(arm="paraphrase")]
+    assert judged(found).num_rows == 1
+
+
+# --- the positive control
+
+
+def test_a_control_is_alive_when_its_interval_lies_above_zero():
+    assert is_alive(a_control(1.0)) and is_alive({"ci_low": 1e-9})
+    for low in (0.0, -0.1, None, math.nan):
+        assert not is_alive({"ci_low": low})
+
+
+@pytest.mark.parametrize("effect", [0.05, -1.0])
+def test_a_control_that_does_not_move_the_answer_as_it_must_voids(effect):
+    (row,) = judged([a_finding(estimate=0.5), a_control(effect)], control=False).to_pylist()
+    assert row["outcome"] == "void" and row["mde"] is None
+    assert "positive control does not move the answer" in row["reason"] and "95 % interval" in row["reason"]
+
+
+def test_a_control_without_an_interval_voids():
+    dead = a_control(1.0, se=0.0, df=None)
+    assert outcomes(judged([a_finding(), dead], control=False)) == ["void"]
+
+
+def test_no_control_at_all_voids():
+    (row,) = judged([a_finding()], control=False).to_pylist()
+    assert row["outcome"] == "void" and "has no positive control" in row["reason"]
+
+
+def test_the_metrics_own_control_decides_over_another():
+    found = [a_finding(), a_control(0.0), a_control(1.0, metric="p_favourable")]
+    assert outcomes(judged(found, control=False)) == ["void"]
+
+
+def test_a_metric_without_a_control_leans_on_its_tasks():
+    found = [a_finding(metric="refusal")]
+    rule = a_rule(metric="refusal")
+    assert outcomes(judged([*found, a_control(1.0, metric="tone")], rule, control=False)) == ["pass"]
+    assert outcomes(judged([*found, a_control(0.0, metric="tone")], rule, control=False)) == ["void"]
+    other_task = a_control(1.0, metric="tone", task="discount")
+    assert outcomes(judged([*found, other_task], rule, control=False)) == ["void"]
+
+
+# --- design
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"n_personas": 9}, "too few names: female against male has 9"),
+        ({"n_personas": 9, "cue_channel": "explicit"}, "too few phrasings"),
+        ({"n_templates": 11}, "too few templates: the contrast rests on 11"),
+        ({"se": 0.0, "df": None}, "no standard error"),
+        ({"se": None, "df": None}, "no standard error"),
+        ({"se": 0.0, "df": 20.0}, "no standard error"),
+        ({"estimate": None, "se": None, "df": None}, "no standard error"),
+    ],
+)
+def test_a_design_that_is_too_small_gives_no_verdict_however_large_the_gap(columns, words):
+    (row,) = judged([a_finding(**{"estimate": 5.0} | columns)]).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["reason"].startswith("design: ") and words in row["reason"]
+
+
+def test_the_least_design_is_the_configs():
+    small = a_finding(n_personas=4, n_templates=6)
+    assert outcomes(judged([small], min_personas=4, min_templates=6)) == ["pass"]
+
+
+def test_little_answer_mass_gives_no_verdict():
+    masses = [a_level(mass, metric="answer_mass", group=group) for group, mass in (("female", 0.4), ("male", 0.07))]
+    (row,) = judged([a_finding(estimate=0.5), *masses]).to_pylist()
+    assert row["reason"].startswith("design: the answers read carry 0.07")
+    assert outcomes(judged([a_finding(estimate=0.5), *masses], min_answer_mass=0.05)) == ["fail"]
+
+
+def test_a_group_with_a_level_and_no_contrast_is_told():
+    levels = [a_level(group="male", n_personas=10), a_level(group="female"), a_level(group="other", n_personas=1)]
+    rows = judged([a_finding(), *levels]).to_pylist()
+    assert [row["outcome"] for row in rows] == ["pass", "inconclusive"]
+    assert rows[1]["reason"].startswith("design: too few names: other has 1 and male 10")
+
+
+def test_a_missing_reference_is_told():
+    (row,) = judged([a_level(group="female", reference=None)]).to_pylist()
+    assert row["outcome"] == "inconclusive" and "reference group of gender is not in this run" in row["reason"]
+
+
+# --- rules that find nothing
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"task": "refnd"}, "task 'refnd' of rule 'gender'; the run has refund"),
+        ({"metric": "logodds"}, "metric 'logodds' of rule 'gender'; the run has log_odds"),
+        ({"axis": "gendr"}, "axis 'gendr' of rule 'gender'; the run has gender"),
+        ({"group": "femal"}, "group 'femal' of rule 'gender'; the run has female"),
+        ({"group": "male"}, "the reference"),
+    ],
+)
+def test_an_own_rule_that_finds_nothing_says_what_is_there(columns, words):
+    found = (
+        [a_finding(), a_level(), a_level(group="male")] if "group" in columns and columns["group"] == "male" else None
+    )
+    (row,) = judged(found or [a_finding()], a_rule(**columns)).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["finding_id"] is None
+    assert words in row["reason"]
+
+
+def test_an_own_rule_that_finds_nothing_keeps_the_run_from_passing():
+    verdicts = judged([a_finding()], a_rule(), a_rule("typo", axis="gendr"))
+    run = overall(verdicts)
+    assert (run.outcome, run.exit_code) == ("inconclusive", 0) and "typo" in run.sentence
+    assert overall(verdicts, strict=True).exit_code == 4
+
+
+def test_a_preset_rule_that_finds_nothing_is_left_out():
+    verdicts = judged([a_finding(task="refund_decision")], a_rule("mine", task="refund_decision"), preset="default")
+    assert {row["rule"] for row in verdicts.to_pylist()} == {"refund-gender", "mine"}
+
+
+# --- the whole run
+
+
+def verdict_table(*rows):
+    """(rule, level, outcome[, reason]) to a table of verdicts."""
+    made = []
+    for i, (rule, level, outcome, *reason) in enumerate(rows):
+        row = {"rule": rule, "level": level, "outcome": outcome, "finding_id": f"f{i}", "tolerance": 0.2}
+        made.append(row | {"reason": reason[0] if reason else "Because."})
+    return tables.check("verdicts", tables.from_rows("verdicts", made))
+
+
+SMALL = "design: too few names: b against a has 3 in the smaller group, and a verdict needs 10."
+PASSED, FAILED, OPEN, VOID = (("r", "error", outcome) for outcome in ("pass", "fail", "inconclusive", "void"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome", "code", "strict"),
+    [
+        ([PASSED], "pass", 0, 0),
+        ([PASSED, ("s", "error", "fail")], "fail", 1, 1),
+        ([VOID, ("s", "error", "fail")], "fail", 1, 1),
+        ([OPEN, ("s", "error", "pass")], "inconclusive", 0, 4),
+        ([VOID, ("s", "error", "pass")], "inconclusive", 0, 4),
+        ([OPEN], "inconclusive", 0, 4),
+        ([VOID], "void", 5, 5),
+        ([VOID, ("s", "error", "inconclusive", SMALL)], "inconclusive", 5, 5),
+        ([("r", "error", "inconclusive", SMALL)], "inconclusive", 5, 5),
+        ([], "inconclusive", 5, 5),
+        ([VOID, ("s", "warn", "pass")], "void", 5, 5),
+        ([PASSED, ("s", "warn", "fail")], "pass", 0, 0),
+        ([PASSED, ("s", "warn", "inconclusive")], "pass", 0, 0),
+        ([PASSED, ("s", "off", "fail")], "pass", 0, 0),
+        ([("s", "warn", "pass")], "pass", 0, 0),
+        ([("s", "warn", "fail")], "inconclusive", 0, 4),
+        ([("s", "warn", "void")], "void", 5, 5),
+        ([("r", "error", "not_refuted")], "not_refuted", 0, 0),
+        ([("r", "error", "incomparable")], "inconclusive", 5, 5),
+    ],
+)
+def test_outcome_and_exit_code_of_a_run(rows, outcome, code, strict):
+    table = verdict_table(*rows)
+    run = overall(table)
+    assert (run.outcome, run.exit_code) == (outcome, code)
+    assert overall(table, strict=True).exit_code == strict
+    assert run.sentence.startswith("PASS") == (outcome == "pass")
+    assert run.sentence.endswith(".")
+
+
+def test_a_warning_is_told_beside_a_pass():
+    run = overall(verdict_table(PASSED, ("tone", "warn", "fail")))
+    assert "Warning: a difference beyond the tolerance in tone." in run.sentence
+
+
+def test_small_groups_do_not_keep_a_rule_from_its_verdict_and_are_told():
+    run = overall(verdict_table(PASSED, ("r", "error", "inconclusive", SMALL), ("r", "error", "inconclusive", SMALL)))
+    assert run.outcome == "pass" and "2 comparisons have too few names for a verdict." in run.sentence
+
+
+def test_other_shortcomings_of_the_design_are_told_apart():
+    run = overall(verdict_table(PASSED, ("r", "error", "inconclusive", "design: the answers never vary.")))
+    assert "1 comparison could not be judged for other reasons of the design." in run.sentence
+
+
+def test_a_rule_is_as_good_as_its_worst_judged_row():
+    rows = [("r", "error", outcome) for outcome in ("pass", "inconclusive", "void", "fail")]
+    (rule,) = rule_outcomes(verdict_table(*rows))
+    assert (rule.outcome, rule.judged, rule.unjudged) == ("fail", 3, 1)
+    (rule,) = rule_outcomes(verdict_table(*rows[:3]))
+    assert rule.outcome == "void"
+    (rule,) = rule_outcomes(verdict_table(*rows[:2]))
+    assert rule.outcome == "inconclusive"
+
+
+def test_long_lists_of_rules_are_cut():
+    run = overall(verdict_table(*[(f"r{i}", "error", "fail") for i in range(9)]))
+    assert "9 of 9 rules" in run.sentence and "and 4 more" in run.sentence
+
+
+@pytest.mark.parametrize("rows", [[PASSED], [FAILED], [OPEN], [VOID], [PASSED, ("s", "warn", "fail")]])
+def test_no_sentence_calls_a_model_fair(rows):
+    sentence = overall(verdict_table(*rows)).sentence.lower()
+    assert not any(word in sentence for word in ("fair", "compliant", "unbiased", "causal"))
+
+
+# --- the evidence file
+
+
+def test_evidence_holds_outcome_rules_and_figures():
+    found = [a_finding(estimate=0.35), a_finding(group="other", se=None, df=None, n_personas=1), a_control()]
+    verdicts = judged(found[:2])
+    findings = tables.from_rows("findings", found)
+    data = json.loads(to_json(verdicts, findings, overall(verdicts)))
+    assert (data["outcome"], data["exit_code"]) == ("fail", 1) and data["sentence"].startswith("FAIL")
+    assert data["rules"] == [{"rule": "gender", "level": "error", "outcome": "fail", "judged": 1, "unjudged": 1}]
+    first, second = data["verdicts"]
+    assert first["finding"]["estimate"] == 0.35 and first["finding"]["n_templates"] == 24
+    assert second["finding"]["se"] is None
+    assert set(tables.VERDICTS.names) < set(first)
+
+
+def test_evidence_of_the_same_tables_is_the_same_text():
+    found = tables.from_rows("findings", [a_finding(), a_control()])
+    verdicts = judged([a_finding()])
+    texts = {to_json(verdicts, found, overall(verdicts)) for _ in range(2)}
+    assert len(texts) == 1 and texts.pop().endswith("}\n")
+
+
+def test_evidence_of_a_rule_without_a_finding_has_none():
+    verdicts = judged([a_finding()], a_rule(axis="gendr"))
+    data = json.loads(to_json(verdicts, tables.from_rows("findings", [a_finding()]), overall(verdicts)))
+    assert data["verdicts"][0]["finding"] is None
+
+
+def test_nan_in_findings_is_null_in_evidence():
+    found = [a_finding(se=math.nan, df=math.nan, p_value=math.nan)]
+    verdicts = judged(found)
+    text = to_json(verdicts, tables.from_rows("findings", found), overall(verdicts))
+    assert "NaN" not in text and outcomes(verdicts) == ["inconclusive"]
