@@ -15,7 +15,6 @@ from audit.errors import EXIT_BACKEND, EXIT_PASS, EXIT_USAGE, EvenhandError
 
 if TYPE_CHECKING:
     from audit.config import Config
-    from audit.gate import Overall
 
 EXIT_CODES = """\b
 Exit codes:
@@ -48,7 +47,7 @@ class Group(click.Group):
             code = EXIT_PASS
         except Exception as error:
             traceback.print_exc()
-            _say(f"an error of evenhand's own ({type(error).__name__}); what was finished is kept, please report the lines above")
+            _say(f"an error of evenhand's own ({type(error).__name__}); finished work is kept; please report this")
             code = EXIT_BACKEND
         raise SystemExit(code if isinstance(code, int) else EXIT_PASS)
 
@@ -169,7 +168,9 @@ def gate_command(folder: Path | None, config_path: Path | None, strict: bool, as
     overall = pipeline.gate(run, strict=strict)
     if (run.folder / "report.html").is_file():
         _render(run.folder)
-    click.echo((run.folder / "verdicts.json").read_text(encoding="utf-8") if as_json else overall.sentence, nl=not as_json)
+    click.echo(
+        (run.folder / "verdicts.json").read_text(encoding="utf-8") if as_json else overall.sentence, nl=not as_json
+    )
     return overall.exit_code
 
 
@@ -221,4 +222,3 @@ def _render(folder: Path, console: Any = None) -> Path:
     if console is not None:
         console.end("report", time.monotonic() - began, False)
     return path
-

@@ -29,7 +29,9 @@ class Strict(BaseModel):
 class ModelConfig(Strict):
     """[model]: which model answers, and how precisely."""
 
-    name: str = Field("embedded:smollm2", min_length=1, description="embedded:smollm2, hf:ORG/NAME[@REVISION] or a folder")
+    name: str = Field(
+        "embedded:smollm2", min_length=1, description="embedded:smollm2, hf:ORG/NAME[@REVISION] or a folder"
+    )
     decision_precision: Precision = Field("float32", description="precision of decisions and numbers")
     text_precision: Precision | Literal["auto"] = Field("auto", description="precision of sampled texts")
     batch_tokens: int = Field(1536, ge=64, description="tokens in one forward pass when decisions are read")
@@ -74,7 +76,9 @@ class GateConfig(Strict):
     alpha: float = Field(0.05, gt=0, lt=0.5)
     min_templates: int = Field(12, ge=2)
     min_personas: int = Field(10, ge=2)
-    min_answer_mass: float = Field(0.1, ge=0, lt=1, description="below it the answers read are not what the model would say")
+    min_answer_mass: float = Field(
+        0.1, ge=0, lt=1, description="below it the answers read are not what the model would say"
+    )
     rules: tuple[RuleConfig, ...] = ()
 
     @model_validator(mode="after")
@@ -91,7 +95,9 @@ class Config(Strict):
 
     model: ModelConfig = ModelConfig()
     run: RunConfig = RunConfig()
-    reference: dict[str, str] = Field(default_factory=dict, description="axis = group that the others are compared with")
+    reference: dict[str, str] = Field(
+        default_factory=dict, description="axis = group that the others are compared with"
+    )
     gate: GateConfig = GateConfig()
 
     def changed(self, section: str, **values: Any) -> Config:

@@ -20,7 +20,11 @@ class Console:
         self.quiet = quiet
         self.rich = Rich(stderr=True, highlight=False)
         self.drawn = self.rich.is_terminal and not quiet
-        columns = (TextColumn("{task.description:<9}"), BarColumn(), TextColumn("{task.completed}/{task.total}  {task.fields[note]}"))
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}  {task.fields[note]}"),
+        )
         self.bar = Progress(*columns, console=self.rich, transient=True, disable=not self.drawn)
         self.task: TaskID | None = None
         self.stage, self.total, self.said = "", 0, 0.0
@@ -29,7 +33,9 @@ class Console:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bar.stop()
 
     def begin(self, stage: str, total: int) -> None:

@@ -84,7 +84,9 @@ class Manifest:
             for name in outputs
         )
 
-    def record(self, stage: str, key: Mapping[str, Any], seconds: float, outputs: Mapping[str, tuple[Path, int]]) -> None:
+    def record(
+        self, stage: str, key: Mapping[str, Any], seconds: float, outputs: Mapping[str, tuple[Path, int]]
+    ) -> None:
         """Note that ``stage`` wrote ``outputs``: table name -> (file, rows)."""
         self.data.setdefault("stages", {})[stage] = {"key": content_hash(key), "seconds": round(seconds, 3), **key}
         tables = self.data.setdefault("tables", {})
@@ -134,7 +136,12 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The machine in words: no name, no address."""
-    return {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count(), "python": sys.version.split()[0]}
+    return {
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": sys.version.split()[0],
+    }
 
 
 def _processor() -> str:

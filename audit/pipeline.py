@@ -24,6 +24,7 @@ from audit.values import content_hash
 if TYPE_CHECKING:
     from audit.backends import Backend, Batch
     from audit.gate import Overall
+    from audit.probes import Suite
 
 RUNS: Final = Path(".evenhand") / "runs"
 _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
@@ -91,7 +92,7 @@ def start(
     NothingEvaluatedError
         If the suites give no probe.
     """
-    from audit.probes import design_warnings, expand
+    from audit.probes import design_warnings, expand, load_personas, load_suites
 
     personas, probes = expand(config)
     if not probes.num_rows:
@@ -104,7 +105,7 @@ def start(
     if manifest.data and manifest.data.get("asked") != asked:
         raise ConfigError(f"{folder}: holds a run with other settings; name another folder with --out, or add --fresh")
     run = Run(folder, config, progress or Silent())
-    for line in design_warnings(personas, config):
+    for line in design_warnings(load_personas(config), config):
         run.progress.warn(line)
     manifest.data |= {
         "evenhand": metadata.version("evenhand"),
@@ -112,6 +113,7 @@ def start(
         "created": manifest.data.get("created", now()),
         "asked": asked,
         "config": json.loads(config.model_dump_json()),
+        "suites": {suite.task: _facts(suite) for suite in load_suites(config)},
         "seed": config.run.seed,
         "command": command or manifest.data.get("command", ""),
         "versions": versions(),
@@ -176,7 +178,9 @@ def complete(run: Run) -> pa.Table:
         "code": code_hash("backends"),
         "parents": _parents(manifest, "probes"),
     }
-    return _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})["completions"]
+    return _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})[
+        "completions"
+    ]
 
 
 def score(run: Run) -> pa.Table:
@@ -252,7 +256,8 @@ def _write(
     run: Run, manifest: Manifest, stage: str, key: Mapping[str, Any], seconds: float, made: Mapping[str, pa.Table]
 ) -> None:
     outputs = {
-        name: (tables.write(name, table, run.folder / f"{name}.parquet"), table.num_rows) for name, table in made.items()
+        name: (tables.write(name, table, run.folder / f"{name}.parquet"), table.num_rows)
+        for name, table in made.items()
     }
     manifest.record(stage, key, seconds, outputs)
     manifest.save()
@@ -315,6 +320,18 @@ def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
     if missing:
         raise ConfigError(f"{manifest.folder}: has no {missing[0]} yet; run the stages before, or 'evenhand run'")
     return {name: str(known) for name, known in found.items()}
+
+
+def _facts(suite: Suite) -> dict[str, Any]:
+    """What a reader of the report must know of a suite."""
+    return {
+        "title": suite.title,
+        "asks": suite.asks,
+        "harm": list(suite.harm),
+        "harm_note": suite.harm_note,
+        "threshold": suite.threshold,
+        "judged": suite.judged,
+    }
 
 
 def _pick(data: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -238,7 +238,9 @@ def read(name: str, path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such table; run the stage before it first") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise ConfigError(f"{path}: not a readable parquet file ({_first_line(error)}); delete it and run the stage again") from error
+        raise ConfigError(
+            f"{path}: not a readable parquet file ({_first_line(error)}); delete it and run the stage again"
+        ) from error
     try:
         return check(name, table)
     except ConfigError as error:
@@ -256,7 +258,9 @@ class replacing:  # noqa: N801 - reads as a verb in a with statement
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         except OSError as error:
-            raise ConfigError(f"{self.path.parent}: cannot write here ({error.strerror}); name another folder with --out") from error
+            raise ConfigError(
+                f"{self.path.parent}: cannot write here ({error.strerror}); name another folder with --out"
+            ) from error
         os.close(handle)
         os.chmod(name, 0o644)
         self.temporary = Path(name)

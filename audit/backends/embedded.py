@@ -61,7 +61,9 @@ def ensure(name: str = "smollm2") -> Path:
             if not (target / _DONE).is_file():
                 _make(target)
     except OSError as error:
-        raise BackendError(f"{target}: cannot be written ({error}); set EVENHAND_CACHE to a folder with 1 GB free") from error
+        raise BackendError(
+            f"{target}: cannot be written ({error}); set EVENHAND_CACHE to a folder with 1 GB free"
+        ) from error
     return target
 
 

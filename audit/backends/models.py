@@ -60,9 +60,8 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model = _load(AutoModelForCausalLM.from_pretrained, source, dtype=getattr(torch, precision))
-    model = model.eval().requires_grad_(False)
-    return model.to(device())  # type: ignore[no-any-return]
+    model: PreTrainedModel = _load(AutoModelForCausalLM.from_pretrained, source, dtype=getattr(torch, precision))
+    return model.eval().requires_grad_(False).to(device())
 
 
 def device() -> str:
@@ -93,7 +92,9 @@ def _load(loader: Any, source: Source, **options: Any) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         if Path(source.where).is_dir():
-            raise ConfigError(f"model {source.name!r}: the folder holds no usable causal language model ({reason})") from error
+            raise ConfigError(
+                f"model {source.name!r}: the folder holds no usable causal language model ({reason})"
+            ) from error
         raise ConfigError(
             f"model {source.name!r}: not found on the hub or in its cache ({reason}); check the name, or the network"
         ) from error

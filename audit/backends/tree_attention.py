@@ -172,4 +172,3 @@ def using(current: Plan) -> Iterator[None]:
         yield
     finally:
         _plan.reset(token)
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ def build(sequences: Sequence[Tokens], min_saving: int = MIN_SAVING) -> tuple[Tr
     [0, 1, 2, 2]
     """
     tree, ends = Tree(), [-1] * len(sequences)
-    order = sorted(range(len(sequences)), key=lambda index: sequences[index])
+    order = _sorted(sequences)
 
     def grow(members: list[int], depth: int, parent: int) -> None:
         first, last = sequences[members[0]], sequences[members[-1]]
@@ -102,6 +103,11 @@ def build(sequences: Sequence[Tokens], min_saving: int = MIN_SAVING) -> tuple[Tr
     return tree, ends
 
 
+def _sorted(sequences: Sequence[Tokens]) -> list[int]:
+    """Indices in lexicographic order: sequences that share much stand side by side."""
+    return sorted(range(len(sequences)), key=lambda index: list(sequences[index]))
+
+
 def common_prefix(first: Tokens, second: Tokens) -> int:
     """Length of the longest common prefix.
 
@@ -120,9 +126,9 @@ def size(sequences: Sequence[Tokens]) -> int:
     >>> size([[1, 2, 3], [1, 2, 4], [1, 2, 3]])
     4
     """
-    order = sorted(sequences)
+    order = [sequences[index] for index in _sorted(sequences)]
     total = len(order[0]) if order else 0
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         total += len(after) - common_prefix(before, after)
     return total
 
@@ -135,7 +141,7 @@ def units(sequences: Sequence[Tokens], max_tokens: int) -> Iterator[list[int]]:
     >>> list(units([[1, 2, 3], [7, 8, 9], [1, 2, 4]], max_tokens=4))
     [[0, 2], [1]]
     """
-    order = sorted(range(len(sequences)), key=lambda index: sequences[index])
+    order = _sorted(sequences)
     unit: list[int] = []
     total = 0
     for index in order:
