@@ -198,7 +198,7 @@ def write_audit(folder: Path, model: Path, *, run: str = "", settings: str = "",
     for task, head in (("swap", DECISION), ("rebate", NUMBER), ("thanks", TEXT)):
         wordings = [
             f'[[templates]]\nid = "{task}-{number}"\ncategories = ["kitchen"]\ntext = {json.dumps(text)}\n'
-            f'name_frame = "The customer is {{name}}."\nfacts = {FACTS}\n'
+            f'name_frame = "The customer is {{name}} from town."\nfacts = {FACTS}\n'
             for number, text in enumerate(WORDINGS, 1)
         ]
         (suites / f"{task}.toml").write_text(head + "\n".join(wordings), encoding="utf-8")

@@ -51,10 +51,12 @@ class TreeSession:
         self.cache = DynamicCache()
 
     def open(self, prompts: Sequence[Tokens]) -> tuple[list[int], npt.NDArray[np.float64]]:
+        """See :class:`Session`."""
         self.tree, ends = build(prompts)
         return ends, self._forward(0, ends)
 
     def extend(self, ends: Sequence[int], tokens: Sequence[Tokens]) -> tuple[list[int], npt.NDArray[np.float64]]:
+        """See :class:`Session`."""
         new, found = [], []
         for start in range(0, len(ends), ENDS):
             first = len(self.tree.segments)
@@ -91,12 +93,14 @@ class PlainSession:
         self.sequences: list[list[int]] = []
 
     def open(self, prompts: Sequence[Tokens]) -> tuple[list[int], npt.NDArray[np.float64]]:
+        """See :class:`Session`."""
         first = len(self.sequences)
         self.sequences += [list(prompt) for prompt in prompts]
         new = list(range(first, len(self.sequences)))
         return new, self._forward(new)
 
     def extend(self, ends: Sequence[int], tokens: Sequence[Tokens]) -> tuple[list[int], npt.NDArray[np.float64]]:
+        """See :class:`Session`."""
         return self.open([[*self.sequences[end], *run] for end, run in zip(ends, tokens, strict=True)])
 
     def _forward(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
@@ -178,7 +182,7 @@ def _tree_is_faithful(model: PreTrainedModel, bound: float) -> bool:
     size = min(model.get_input_embeddings().weight.shape[0], 30_000)
     numbers = np.random.default_rng(0).integers(0, size, (3, 40)).tolist()
     prompts = [numbers[0][:20] + numbers[1][:5], numbers[0][:20] + numbers[2][:9], numbers[1][:12], numbers[0][:20]]
-    prompts += [numbers[0][:20] + [token] for token in numbers[2][:26]]
+    prompts += [[*numbers[0][:20], token] for token in numbers[2][:26]]
     columns = list(range(0, size, max(1, size // 500)))
     with torch.inference_mode():
         try:
