@@ -48,7 +48,7 @@ def gaps(
     names = [
         name
         for name in Gap.__dataclass_fields__
-        if name not in {"tolerance", "outcome", "share_of_control", "underpowered"}
+        if name not in {"tolerance", "outcome", "share_of_control", "underpowered", "too_small"}
     ]
     found = []
     for row in findings:
@@ -59,6 +59,7 @@ def gaps(
         tolerance = verdict_row["tolerance"] if verdict_row else None
         mde = verdict_row["mde"] if verdict_row and verdict_row["mde"] is not None else gap.mde
         control = effect.get(gap.metric)
+        too_small = gap.n_templates < min_templates or gap.n_personas < min_personas
         found.append(
             replace(
                 gap,
@@ -66,10 +67,8 @@ def gaps(
                 tolerance=tolerance,
                 outcome=verdict_row["outcome"] if verdict_row else None,
                 share_of_control=gap.estimate / control if control and gap.estimate is not None else None,
-                underpowered=gap.n_templates < min_templates
-                or gap.n_personas < min_personas
-                or mde is None
-                or (tolerance is not None and mde > tolerance),
+                too_small=too_small,
+                underpowered=too_small or mde is None or (tolerance is not None and mde > tolerance),
             )
         )
     return tuple(sorted(found, key=lambda gap: (gap.metric, -abs(gap.estimate or 0.0), gap.axis, gap.group)))

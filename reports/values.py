@@ -28,7 +28,9 @@ class Gap:
 
     ``tolerance`` and ``outcome`` are None where no rule looks at the gap.
     ``share_of_control`` is the gap divided by the positive control's effect on the
-    same task and metric; None where the control is dead or absent.
+    same task and metric; None where the control is dead or absent. ``too_small`` says
+    that the design allows no verdict, ``underpowered`` also that the smallest gap it
+    could find is above the tolerance.
     """
 
     finding_id: str
@@ -55,6 +57,7 @@ class Gap:
     tolerance: float | None = None
     outcome: str | None = None
     share_of_control: float | None = None
+    too_small: bool = False
     underpowered: bool = False
 
 

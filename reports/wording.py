@@ -116,9 +116,11 @@ def claims(task: TaskView, metric_name: str, w: Wording) -> list[tuple[str, int,
 
 
 def largest(task: TaskView) -> Gap | None:
-    """Return the largest gap on the task's main metric, all categories together."""
+    """Return the largest gap on the task's main metric, all categories together, of a design that allows a verdict."""
     found = [
-        gap for gap in task.gaps if gap.metric == task.main_metric and gap.category is None and gap.estimate is not None
+        gap
+        for gap in task.gaps
+        if gap.metric == task.main_metric and gap.category is None and gap.ci_low is not None and not gap.too_small
     ]
     return max(found, key=lambda gap: abs(gap.estimate or 0.0), default=None)
 

@@ -122,6 +122,25 @@ def test_the_direction_does_not_matter():
     assert outcomes(judged([a_finding(estimate=-0.35)])) == ["fail"]
 
 
+@pytest.mark.parametrize(("p_value", "outcome"), [(0.01, "fail"), (0.4, "inconclusive"), (None, "inconclusive")])
+def test_an_explicit_cue_fails_only_if_it_moves_more_than_its_placebos(p_value, outcome):
+    cue = {"axis": "age", "group": "older", "reference": "middle", "cue_channel": "explicit"}
+    gap = a_finding(**cue, estimate=0.5)
+    placebo = a_finding(**cue, kind="test", arm="placebo", floor=0.31) | {"p_value": p_value}
+    (row,) = judged([gap, placebo], a_rule(axis="age")).to_pylist()
+    assert row["outcome"] == outcome
+    assert ("Irrelevant sentences with the same numbers move it by 0.31 log-odds" in row["reason"]) == (
+        outcome != "fail"
+    )
+
+
+def test_a_placebo_of_another_group_has_no_say():
+    cue = {"axis": "age", "reference": "middle", "cue_channel": "explicit"}
+    placebo = a_finding(**cue, group="young", kind="test", arm="placebo", floor=0.31) | {"p_value": 0.9}
+    (row,) = judged([a_finding(**cue, group="older", estimate=0.5), placebo], a_rule(axis="age")).to_pylist()
+    assert row["outcome"] == "fail"
+
+
 def test_a_gap_that_is_different_but_not_beyond_is_inconclusive():
     (row,) = judged([a_finding(estimate=0.19)]).to_pylist()
     assert row["outcome"] == "inconclusive" and row["reason"].startswith("Evidence of a difference")

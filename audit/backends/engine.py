@@ -146,6 +146,10 @@ class Engine:
         """Words for the manifest."""
         return "shared-prefix tree" if self.sharing else "plain batches"
 
+    def plain(self) -> Engine:
+        """Return the same model in plain batches."""
+        return Engine(self.model, "float32", self.batch_tokens, sharing=False)
+
     def context(self) -> AbstractContextManager[None]:
         """Must be open around the sessions."""
         return tree_attention.tree_attention(self.model) if self.sharing else nullcontext()
@@ -173,6 +177,27 @@ def accepted(model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Any]:
 
     known = inspect.signature(model.forward).parameters
     return {name: value for name, value in inputs.items() if name in known}
+
+
+def faithful(model: PreTrainedModel) -> float:
+    """Return how far two ways through ``model`` may lie apart, in natural log, to count as the same."""
+    return FAITHFUL[str(model.dtype).removeprefix("torch.")]
+
+
+def padding_is_faithful(model: PreTrainedModel) -> bool:
+    """Tell whether padding on the left leaves a prompt's answer alone; some models overlook the mask.
+
+    Ten times as far apart as a tree may be, since a model that fails is refused.
+    """
+    import torch
+
+    size = min(model.get_input_embeddings().weight.shape[0], 30_000)
+    numbers = np.random.default_rng(0).integers(0, size, (2, 24)).tolist()
+    columns = list(range(0, size, max(1, size // 500)))
+    with torch.inference_mode():
+        _, alone = PlainSession(model, columns, 1).open([numbers[0][:9], numbers[1]])
+        _, padded = PlainSession(model, columns, 4096).open([numbers[0][:9], numbers[1]])
+    return bool(np.abs(alone - padded).max() < 10 * faithful(model))
 
 
 def _tree_is_faithful(model: PreTrainedModel, bound: float) -> bool:

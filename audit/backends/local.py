@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from audit.backends.digits import Alphabet
     from audit.backends.engine import Engine
+    from audit.backends.exact import Exact
     from audit.config import Config
 
 # Answers that a number opens behind each prompt, seen with two-digit ranges; only the estimate of time uses it.
@@ -81,14 +82,32 @@ class LocalBackend:
         if self.config.model.threads:
             torch.set_num_threads(self.config.model.threads)
         torch.set_float32_matmul_precision("highest")  # no TF32: precision is part of the measurement
-        return models.load_model(self.source, self.config.model.decision_precision)
+        return self._load(self.config.model.decision_precision)
 
     @cached_property
     def text_model(self) -> PreTrainedModel:
         """The model in the precision of texts; the same one where both are alike."""
         if self.text_precision == self.config.model.decision_precision:
             return self.exact_model
-        return models.load_model(self.source, self.text_precision)
+        return self._load(self.text_precision)
+
+    def _load(self, precision: str) -> PreTrainedModel:
+        from audit.backends.engine import padding_is_faithful
+
+        model = models.load_model(self.source, precision)
+        if not padding_is_faithful(model):
+            raise BackendError(
+                f"model {self.source.name!r}: answers otherwise when a prompt is padded, so that its answers would "
+                "depend on their batch; audit a model that heeds the attention mask"
+            )
+        return model
+
+    @cached_property
+    def cached(self) -> bool:
+        """Whether texts may be sampled with a cache of keys and values."""
+        from audit.backends.sampling import cache_is_faithful
+
+        return cache_is_faithful(self.text_model)
 
     @cached_property
     def engine(self) -> Engine:
@@ -156,7 +175,7 @@ class LocalBackend:
         part = probes.take(pa.array(batch.rows))
         texts = self._texts(part)
         tokens = prompts.encode(self.tokenizer, texts)
-        errors = [too_long(len(run) + self._room(batch.kind), self._limit) for run in tokens]
+        errors = [too_long(len(run), self._room(batch.kind), self._limit) for run in tokens]
         fit = [place for place, error in enumerate(errors) if error is None]
         try:
             with torch.inference_mode():
@@ -185,24 +204,40 @@ class LocalBackend:
         asked = [tokens[place] for place in fit]
         if batch.kind == "text":
             return self._sample(part, batch, fit, asked)
-        from audit.backends import digits, exact
+        from audit.backends.tree_attention import UnsupportedAttentionError
 
         options = part.column("options").to_pylist()
-        with self.engine.context():
-            if batch.kind == "number":
-                ranges = [tuple(int(form) for form in options[place][0]["forms"]) for place in fit]
-                session = self.engine.session(self.alphabet.tokens)
-                share = self.config.run.number_mass
-                answers = digits.enumerate_numbers(session, self.alphabet, asked, ranges, share)  # type: ignore[arg-type]
-            else:
-                forms = [
-                    [[self.forms.after(texts[place], form) for form in option["forms"]] for option in options[place]]
-                    for place in fit
-                ]
-                names = [[option["id"] for option in options[place]] for place in fit]
-                columns = exact.columns(forms)
-                answers = exact.decide(self.engine.session(columns), columns, asked, names, forms)
+        chosen = [options[place] for place in fit]
+        written = [texts[place] for place in fit]
+        try:
+            answers = self._read(self.engine, batch.kind, chosen, written, asked)
+        except UnsupportedAttentionError:  # prompts longer than the model's sliding window
+            answers = self._read(self.engine.plain(), batch.kind, chosen, written, asked)
         return [{"finish_reason": "exact", **answer.row()} for answer in answers]
+
+    def _read(
+        self,
+        engine: Engine,
+        kind: str,
+        options: Sequence[Sequence[Mapping[str, Any]]],
+        texts: Sequence[str],
+        asked: Sequence[Sequence[int]],
+    ) -> list[Exact]:
+        from audit.backends import digits, exact
+
+        with engine.context():
+            if kind == "number":
+                ranges = [tuple(int(form) for form in found[0]["forms"]) for found in options]
+                session = engine.session(self.alphabet.tokens)
+                share = self.config.run.number_mass
+                return digits.enumerate_numbers(session, self.alphabet, asked, ranges, share)  # type: ignore[arg-type]
+            forms = [
+                [[self.forms.after(text, form) for form in option["forms"]] for option in found]
+                for text, found in zip(texts, options, strict=True)
+            ]
+            names = [[option["id"] for option in found] for found in options]
+            columns = exact.columns(forms)
+            return exact.decide(engine.session(columns), columns, asked, names, forms)
 
     def _sample(
         self, part: pa.Table, batch: Batch, fit: Sequence[int], asked: Sequence[Sequence[int]]
@@ -217,7 +252,7 @@ class LocalBackend:
         how = Sampling(run.max_new_tokens, run.temperature, run.top_p)
         return [
             {"text": text.text, "completion_tokens": text.tokens, "finish_reason": text.finish_reason}
-            for text in sample(self.text_model, self.tokenizer, asked, noise, how)
+            for text in sample(self.text_model, self.tokenizer, asked, noise, how, cached=self.cached)
         ]
 
     def _texts(self, probes: pa.Table) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.errors import BackendError
+
 Message = Mapping[str, str]
 
 # The end of a prompt that decides how what follows is cut into tokens.
@@ -22,6 +24,11 @@ def render(tokenizer: Any, messages: Sequence[Message]) -> str:
     A last message of the assistant is the beginning of the answer. Without a chat
     template the messages become paragraphs of plain text. A template that knows no
     system message gets it as the beginning of the user's.
+
+    Raises
+    ------
+    BackendError
+        If the chat template cannot write the messages.
     """
     turns = [dict(message) for message in messages]
     prefix = turns.pop()["content"] if turns[-1]["role"] == "assistant" else ""
@@ -29,7 +36,7 @@ def render(tokenizer: Any, messages: Sequence[Message]) -> str:
         return "\n\n".join([*(turn["content"] for turn in turns), prefix]).rstrip(" ")
     try:
         text = _with_template(tokenizer, turns)
-    except Exception:  # a template says no by raising whatever its author chose
+    except BackendError:
         if turns[0]["role"] != "system" or len(turns) < 2:
             raise
         merged = {"role": turns[1]["role"], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
@@ -38,7 +45,13 @@ def render(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def _with_template(tokenizer: Any, turns: Sequence[Message]) -> str:
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # a template says no by raising whatever its author chose
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BackendError(
+            f"the model's chat template cannot write the prompt ({reason}); mend its tokenizer"
+        ) from error
 
 
 def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

@@ -67,11 +67,11 @@ def open_backend(config: Config) -> Backend:
     return backend
 
 
-def too_long(tokens: int, limit: int | None) -> str | None:
-    """Say that a prompt does not fit, or return None."""
-    if limit is None or tokens < limit:
+def too_long(tokens: int, room: int, limit: int | None) -> str | None:
+    """Say that a prompt and ``room`` tokens of an answer do not fit, or return None."""
+    if limit is None or tokens + room <= limit:
         return None
-    return f"the prompt has {tokens} tokens and the model takes {limit}"
+    return f"the prompt has {tokens} tokens and the answer may take {room}, but the model takes {limit}"
 
 
 def unknown_form(form: str) -> ConfigError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.backends.engine import accepted
+from audit.backends.engine import accepted, faithful
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +97,8 @@ def sample(
     prompts: Sequence[Sequence[int]],
     noise: npt.NDArray[np.float64],
     sampling: Sampling,
+    *,
+    cached: bool | None = None,
 ) -> list[Text]:
     """Sample one text a prompt.
 
@@ -106,9 +108,15 @@ def sample(
         Token ids; of similar length, since shorter ones are padded on the left.
     noise
         Uniform numbers, shape (prompts, max_new_tokens), see :func:`uniforms`.
+    cached
+        Keep keys and values from token to token; by default where
+        :func:`cache_is_faithful`.
     """
     import torch
     from transformers import DynamicCache
+
+    if cached is None:
+        cached = cache_is_faithful(model)
 
     device = model.device
     rows, width = len(prompts), max(map(len, prompts))
@@ -121,23 +129,59 @@ def sample(
     stops = torch.tensor(stop_tokens(model, tokenizer), device=device)
     written = torch.full((rows, sampling.max_new_tokens), -1, dtype=torch.long, device=device)
     running = torch.arange(rows, device=device)  # rows that still write
-    cache = DynamicCache(config=model.config)
+    cache = DynamicCache(config=model.config) if cached else None
     step = ids
     for position in range(sampling.max_new_tokens):
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -step.shape[1] :]
-        extra = accepted(model, {"position_ids": positions, "logits_to_keep": 1})
-        logits = model(input_ids=step, attention_mask=mask, past_key_values=cache, use_cache=True, **extra).logits
+        inputs = {"position_ids": positions, "logits_to_keep": 1, "use_cache": cached, "past_key_values": cache}
+        logits = model(input_ids=step, attention_mask=mask, **accepted(model, inputs)).logits
         token = pick(logits[:, -1], uniform[running, position], sampling)
         written[running, position] = token
         going = ~torch.isin(token, stops)
         if not bool(going.any()):
             break
         if not bool(going.all()):
-            cache.batch_select_indices(going.nonzero()[:, 0])
-            running, mask, token = running[going], mask[going], token[going]
+            if cache is not None:
+                cache.batch_select_indices(going.nonzero()[:, 0])
+            running, mask, token, step = running[going], mask[going], token[going], step[going]
         mask = torch.cat([mask, mask.new_ones(len(running), 1)], dim=1)
-        step = token[:, None]
+        step = token[:, None] if cached else torch.cat([step, token[:, None]], dim=1)
     return [_text(tokenizer, row, set(stops.tolist())) for row in written.tolist()]
+
+
+def cache_is_faithful(model: PreTrainedModel) -> bool:
+    """Tell whether a cache gives what the whole sequence gives; a failure of any kind means no.
+
+    A model that keeps a state of its own kind (Mamba, for one) takes no cache of keys
+    and values, or takes one and ignores it.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    device = model.device
+    if "past_key_values" not in accepted(model, {"past_key_values": None}):
+        return False
+    size = min(model.get_input_embeddings().weight.shape[0], 30_000)
+    ids = torch.from_numpy(np.random.default_rng(0).integers(0, size, (2, 13))).to(device)
+    mask = torch.ones_like(ids)
+    mask[1, :4] = 0
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+
+    def logits(rows: slice, columns: slice, cache: DynamicCache | None) -> torch.Tensor:
+        inputs = {"position_ids": positions[rows, columns], "use_cache": cache is not None, "past_key_values": cache}
+        seen = mask[rows, : columns.stop]
+        found: torch.Tensor = model(input_ids=ids[rows, columns], attention_mask=seen, **accepted(model, inputs)).logits
+        return found[:, -1].float().log_softmax(-1)
+
+    with torch.inference_mode():
+        try:
+            cache = DynamicCache(config=model.config)
+            logits(slice(0, 2), slice(0, 12), cache)
+            cache.batch_select_indices(torch.tensor([1], device=device))
+            gap = logits(slice(1, 2), slice(12, 13), cache) - logits(slice(1, 2), slice(0, 13), None)
+        except Exception:  # a model with a cache of its own may fail in any way
+            return False
+    return bool(gap.abs().max() < faithful(model))
 
 
 def _text(tokenizer: Any, row: Sequence[int], stops: set[int]) -> Text:

@@ -12,7 +12,7 @@ from audit import tables
 from audit.config import Config
 from audit.gate.controls import design_reason, unmeasured_reason, void_reason
 from audit.gate.ruleset import rules
-from audit.gate.wording import Tests, fail_reason, open_reason, pass_reason
+from audit.gate.wording import Tests, fail_reason, open_reason, pass_reason, placebo_reason
 from audit.statistics import Gap, equivalence, exceeds, holm, minimum_detectable_gap
 from audit.values import Outcome, Rule, Verdict
 
@@ -21,11 +21,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A rule and one finding; ``settled`` is its verdict where no test is needed."""
+    """A rule and one finding; ``settled`` is its verdict where no test is needed, ``placebo`` its placebo test."""
 
     rule: Rule
     finding: Row | None
     settled: tuple[Outcome, str] | None
+    placebo: Row | None = None
 
 
 def decide(findings: pa.Table, config: Config) -> pa.Table:
@@ -35,7 +36,8 @@ def decide(findings: pa.Table, config: Config) -> pa.Table:
     * inconclusive by design (the reason begins with "design: "): too few templates
       or personas, too little answer mass, no standard error. These and voids take
       part in no test;
-    * fail: the simultaneous 95 % interval lies beyond the tolerance;
+    * fail: the simultaneous 95 % interval lies beyond the tolerance, and an explicit cue moves
+      the answer more than irrelevant sentences of its shape do (where they were asked);
     * pass: both one-sided tests of equivalence reject;
     * else inconclusive.
 
@@ -63,11 +65,14 @@ def _cases(rule: Rule, findings: Sequence[Row], config: Config) -> list[_Case]:
     levels = [row for row in target if row["kind"] == "level"]
     contrasts = [row for row in target if row["kind"] == "contrast" and _covers(rule, row)]
     measured = {_place(row) for row in contrasts}
+    placebos = {
+        _place(row): row for row in whole if row["arm"] == "placebo" and row["kind"] == "test" and _covers(rule, row)
+    }
     cases = []
     for row in contrasts:
         void, design = void_reason(row, controls), design_reason(row, levels, config.gate)
         settled: tuple[Outcome, str] | None = ("void", void) if void else ("inconclusive", design) if design else None
-        cases.append(_Case(rule, row, settled))
+        cases.append(_Case(rule, row, settled, placebos.get(_place(row))))
     for row in levels:
         if _covers(rule, row) and row["group"] != row["reference"] and _place(row) not in measured:
             cases.append(_Case(rule, row, ("inconclusive", unmeasured_reason(row, levels, config.gate))))
@@ -133,12 +138,20 @@ def _verdict(case: _Case, tests: Mapping[tuple[str, float], Tests], alpha: float
         return Verdict(rule.name, rule.level, outcome, identifier, None, rule.tolerance, reason)
     found = tests[finding["finding_id"], rule.tolerance]
     p_adjusted, outcome = found.difference, "inconclusive"
-    if found.beyond <= alpha:
+    explained = case.placebo is not None and not _beyond_placebo(case.placebo, alpha)
+    if found.beyond <= alpha and explained:
+        reason = placebo_reason(finding, rule.tolerance, found, case.placebo)
+    elif found.beyond <= alpha:
         p_adjusted, outcome = found.beyond, "fail"
         reason = fail_reason(finding, rule.tolerance, found)
     elif found.equivalent <= alpha:
         p_adjusted, outcome = found.equivalent, "pass"
         reason = pass_reason(finding, rule.tolerance, found, alpha)
     else:
-        reason = open_reason(finding, rule.tolerance, found, alpha)
+        reason = open_reason(finding, rule.tolerance, found, alpha, case.placebo)
     return Verdict(rule.name, rule.level, outcome, identifier, p_adjusted, rule.tolerance, reason, found.mde)
+
+
+def _beyond_placebo(test: Row, alpha: float) -> bool:
+    """Whether the target moved the answer more than the placebos did; no p value is no evidence."""
+    return test["p_value"] is not None and test["p_value"] <= alpha

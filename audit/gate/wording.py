@@ -73,8 +73,31 @@ def pass_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests, alph
     return text
 
 
-def open_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float) -> str:
-    """Neither beyond nor within, with what it would take."""
+def placebo_reason(
+    finding: Mapping[str, Any], tolerance: float, tests: Tests, placebo: Mapping[str, Any] | None
+) -> str:
+    """Beyond the tolerance, but so are irrelevant sentences."""
+    limit = amount(tolerance, finding["scale"], signed=False)
+    return (
+        f"The difference is beyond {limit} ({_gap(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that it is "
+        f"the cue's meaning that moves the answer.{_floor(placebo)}"
+    )
+
+
+def _floor(placebo: Mapping[str, Any] | None) -> str:
+    """What irrelevant sentences do; nothing where none were asked."""
+    if placebo is None or placebo["floor"] is None:
+        return ""
+    size = amount(placebo["floor"], placebo["scale"], signed=False)
+    p_value = placebo["p_value"]
+    compared = "" if p_value is None else f" (the cue against them: p {_p(p_value)})"
+    return f" Irrelevant sentences with the same numbers move it by {size} on average{compared}."
+
+
+def open_reason(
+    finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float, placebo: Mapping[str, Any] | None = None
+) -> str:
+    """Neither beyond nor within, with what it would take and what irrelevant sentences do."""
     limit = amount(tolerance, finding["scale"], signed=False)
     if tests.difference <= alpha:
         text = (
@@ -83,7 +106,7 @@ def open_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests, alph
         )
     else:
         text = f"No evidence of a difference beyond {limit}, and not enough that it is below: {_gap(finding)}."
-    return f"{text} {_needed(finding, tolerance, alpha / tests.claims)}"
+    return f"{text}{_floor(placebo)} {_needed(finding, tolerance, alpha / tests.claims)}"
 
 
 def _gap(finding: Mapping[str, Any], interval: str | None = None) -> str:

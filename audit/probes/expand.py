@@ -70,13 +70,10 @@ def _probes(suite: Suite, personas: Sequence[Persona], config: Config) -> Iterat
     people = [persona for persona in personas if not is_placebo(persona)]
     placebos = [persona for persona in personas if is_placebo(persona)] if suite.judged else []
     size = config.run.sample if suite.output_form == "text" else 0
-    groups: dict[str, list[str]] = {}
-    for persona in people:
-        groups.setdefault(_finest_group(persona), []).append(persona.persona_id)
-    sampled = set(balanced_sample([block.block_id for block in blocks], groups, size, config.run.seed))
+    sampled = _sampled([block.block_id for block in blocks], people, size, config.run.seed)
     for block in blocks:
         for persona in people:
-            if (block.block_id, persona.persona_id) in sampled:
+            if (block.block_id, _stimulus(persona)) in sampled:
                 yield _row(suite, block, "target", persona)
         yield _row(suite, block, "no_cue")
         for persona in placebos:
@@ -85,8 +82,32 @@ def _probes(suite: Suite, personas: Sequence[Persona], config: Config) -> Iterat
             yield _row(suite, block, "positive_control", facts=pole)
 
 
+def _sampled(blocks: Sequence[str], people: Sequence[Persona], size: int, seed: int) -> set[tuple[str, str]]:
+    """The (block, stimulus) cells that are asked: about ``size`` probes, 0 for all.
+
+    A phrasing of an explicit cue is asked with all its groups in a block or not at all:
+    its contrast is the difference within the phrasing.
+    """
+    members: dict[str, dict[str, int]] = {}
+    for persona in people:
+        group = members.setdefault(_finest_group(persona), {})
+        group[_stimulus(persona)] = group.get(_stimulus(persona), 0) + 1
+    # Every group is sampled alike often; a stimulus of one may be several probes.
+    widest = sum(max(group.values()) for group in members.values())
+    cells = round(size * len(members) / widest) if size else 0
+    groups = {name: list(group) for name, group in members.items()}
+    return set(balanced_sample(blocks, groups, cells, seed))
+
+
+def _stimulus(persona: Persona) -> str:
+    """What is drawn: a name, or a phrasing."""
+    return persona.cue_id or persona.persona_id
+
+
 def _finest_group(persona: Persona) -> str:
-    return content_hash([persona.cue_channel, dict(persona.attributes)])
+    """Names by all their groups; phrasings stand for every group of their axis."""
+    labels = sorted(persona.attributes) if persona.cue_id else dict(persona.attributes)
+    return content_hash([persona.cue_channel, labels])
 
 
 def _row(suite: Suite, block: Block, arm: str, persona: Persona | None = None, facts: str = "target") -> dict[str, Any]:
