@@ -160,7 +160,7 @@ def gate_command(folder: Path | None, config_path: Path | None, strict: bool, as
     """Judge a run by the rules of the config and exit with the verdict's code.
 
     RUN is a run folder [the newest]. Without a config at hand the rules that the run was
-    made with apply. A report that the run holds is written again with the new verdict.
+    last judged by apply. A report that the run holds is written again with the new verdict.
     """
     from audit import pipeline
 

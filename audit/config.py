@@ -51,7 +51,7 @@ class RunConfig(Strict):
     sample: int = Field(180, ge=0, description="target probes of each text task, a balanced sample; 0 means all")
     draws: int = Field(1, ge=1, description="texts sampled for each probe")
     max_new_tokens: int = Field(48, ge=1)
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(0.7, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
     number_mass: float = Field(0.99, gt=0, lt=1, description="probability to resolve when a number is read exactly")
 

@@ -94,11 +94,6 @@ class Manifest:
             parents = dict(key.get("parents", {}))
             tables[name] = {"file": path.name, "sha256": file_hash(path), "rows": rows, "parents": parents}
 
-    def table_hash(self, name: str) -> str | None:
-        """The recorded hash of a table."""
-        found: str | None = self.data.get("tables", {}).get(name, {}).get("sha256")
-        return found
-
 
 def file_hash(path: Path) -> str | None:
     """SHA-256 of a file, None if there is none."""
@@ -107,6 +102,8 @@ def file_hash(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @cache

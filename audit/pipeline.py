@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from audit import tables
 from audit.config import Config, parse
 from audit.errors import ConfigError, NothingEvaluatedError
-from audit.manifest import Manifest, code_hash, machine, now, versions
+from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
 from audit.progress import Forecast, Progress, Silent
 from audit.values import content_hash
 
@@ -32,11 +32,12 @@ _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: its folder, its config, and whom to tell how far it is."""
+    """A run: its folder, its config, whom to tell how far it is, and the model if it was opened."""
 
     folder: Path
     config: Config
     progress: Progress
+    backend: Backend | None = None
 
     def table(self, name: str) -> pa.Table:
         """Read a table of the run."""
@@ -85,6 +86,9 @@ def start(
 ) -> Run:
     """Make or find the run folder and write personas and probes into it.
 
+    Nothing is written, and nothing thrown away, before the suites were read and a
+    model that has to answer was loaded.
+
     Raises
     ------
     ConfigError
@@ -92,19 +96,24 @@ def start(
     NothingEvaluatedError
         If the suites give no probe.
     """
+    from audit.backends import open_backend
     from audit.probes import design_warnings, expand, load_personas, load_suites
 
     personas, probes = expand(config)
     if not probes.num_rows:
         raise NothingEvaluatedError("the suites give no probe; name tasks that 'evenhand list' shows in [run] tasks")
     folder = out or RUNS / run_id(config)
-    if fresh and (folder / "manifest.json").is_file():
-        shutil.rmtree(folder)
     manifest = Manifest.load(folder)
     asked = _asked(config)
-    if manifest.data and manifest.data.get("asked") != asked:
+    if manifest.data and manifest.data.get("asked") != asked and not fresh:
         raise ConfigError(f"{folder}: holds a run with other settings; name another folder with --out, or add --fresh")
-    run = Run(folder, config, progress or Silent())
+    backend = open_backend(config)
+    if fresh or not manifest.data:
+        backend.describe()
+    if fresh and manifest.data:
+        _clear(folder)
+        manifest = Manifest(folder)
+    run = Run(folder, config, progress or Silent(), backend)
     for line in design_warnings(load_personas(config), config):
         run.progress.warn(line)
     manifest.data |= {
@@ -121,6 +130,20 @@ def start(
     }
     _write(run, manifest, "expand", {"code": code_hash("probes")}, 0.0, {"personas": personas, "probes": probes})
     return run
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run writes, and nothing else that lies in its folder."""
+    for parts in folder.glob("completions.parts-*"):
+        shutil.rmtree(parts)
+    for name in (
+        "manifest.json",
+        "verdicts.json",
+        "report.html",
+        "summary.md",
+        *(f"{n}.parquet" for n in tables.SCHEMAS),
+    ):
+        (folder / name).unlink(missing_ok=True)
 
 
 def resume(folder: Path, config: Config | None = None, *, progress: Progress | None = None) -> Run:
@@ -171,16 +194,17 @@ def complete(run: Run) -> pa.Table:
     from audit.backends import open_backend
 
     manifest = Manifest.load(run.folder)
-    backend = open_backend(run.config)
+    backend = run.backend or open_backend(run.config)
     key = {
         "settings": {"model": _asked(run.config)["model"], "run": _pick(_asked(run.config)["run"], _COMPLETE)},
         "identity": content_hash(backend.identity()),
         "code": code_hash("backends"),
         "parents": _parents(manifest, "probes"),
     }
-    return _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})[
-        "completions"
-    ]
+    made = _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})
+    for parts in run.folder.glob("completions.parts-*"):  # only now does the manifest vouch for the whole
+        shutil.rmtree(parts)
+    return made["completions"]
 
 
 def score(run: Run) -> pa.Table:
@@ -203,10 +227,11 @@ def score(run: Run) -> pa.Table:
 def measure(run: Run) -> pa.Table:
     """Measure levels and contrasts between groups."""
     from audit.fairness import measure as apply
+    from audit.fairness.terms import Terms
 
-    manifest = Manifest.load(run.folder)
+    manifest = _with_setting(run, "reference")
     key = {
-        "settings": {"reference": run.config.reference},
+        "settings": asdict(Terms.of(run.config)),
         "code": code_hash("fairness", "statistics", "probes"),
         "parents": _parents(manifest, "scores", "probes", "personas"),
     }
@@ -221,7 +246,7 @@ def gate(run: Run, *, strict: bool = False) -> Overall:
     """Judge the findings by the rules; writes verdicts.parquet and verdicts.json."""
     from audit.gate import decide, overall, to_json
 
-    manifest = Manifest.load(run.folder)
+    manifest = _with_setting(run, "gate")
     key = {
         "settings": json.loads(run.config.gate.model_dump_json()),
         "code": code_hash("gate", "statistics", "presets"),
@@ -233,6 +258,17 @@ def gate(run: Run, *, strict: bool = False) -> Overall:
     with tables.replacing(run.folder / "verdicts.json") as temporary:
         temporary.write_text(to_json(verdicts, findings, found), encoding="utf-8")
     return found
+
+
+def _with_setting(run: Run, section: str) -> Manifest:
+    """Note the ``section`` that a stage goes by, so that the report shows what was judged by."""
+    manifest = Manifest.load(run.folder)
+    config = manifest.data.setdefault("config", {})
+    setting = json.loads(run.config.model_dump_json(include={section}))[section]
+    if config.get(section) != setting:
+        config[section] = setting
+        manifest.save()
+    return manifest
 
 
 def _stage(
@@ -288,11 +324,7 @@ def _ask(run: Run, backend: Backend, key: Mapping[str, Any]) -> pa.Table:
             answered[number] = table
             forecast.finish(batch)
             run.progress.advance(len(answered), f"{batch.kind}s", forecast.seconds_left())
-    whole = _in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
-    tables.write("completions", whole, run.folder / "completions.parquet")
-    for folder in run.folder.glob("completions.parts-*"):
-        shutil.rmtree(folder)
-    return whole
+    return _in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
 
 
 def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
@@ -315,7 +347,8 @@ def _in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:
 
 
 def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
-    found = {name: manifest.table_hash(name) for name in names}
+    """Hashes of the tables as they lie there, so that one that was changed or damaged is never taken for fresh."""
+    found = {name: file_hash(manifest.folder / f"{name}.parquet") for name in names}
     missing = [name for name, known in found.items() if known is None]
     if missing:
         raise ConfigError(f"{manifest.folder}: has no {missing[0]} yet; run the stages before, or 'evenhand run'")

@@ -205,13 +205,13 @@ def check(name: str, table: pa.Table) -> pa.Table:
     missing = [column for column in schema.names if column not in table.column_names]
     if missing:
         raise ConfigError(f"table {name}: column {missing[0]!r} is missing; write the table again with this version")
+    for field in schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise ConfigError(f"table {name}: column {field.name!r} has an empty value where one is required")
     try:
         table = table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise ConfigError(f"table {name}: {_first_line(error)}; write the table again with this version") from error
-    for field in schema:
-        if not field.nullable and table.column(field.name).null_count:
-            raise ConfigError(f"table {name}: column {field.name!r} has an empty value where one is required")
     for column, words in VOCABULARY.get(name, {}).items():
         strange = sorted(str(word) for word in set(table.column(column).unique().to_pylist()) - words)
         if strange:
@@ -267,9 +267,16 @@ class replacing:  # noqa: N801 - reads as a verb in a with statement
         return self.temporary
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
-        if kind is None:
-            os.replace(self.temporary, self.path)
-        else:
+        try:
+            if kind is None:
+                os.replace(self.temporary, self.path)
+        except OSError as error:
+            value = error
+        if isinstance(value, OSError):
+            self.temporary.unlink(missing_ok=True)
+            why = value.strerror or _first_line(value)
+            raise ConfigError(f"{self.path}: cannot be written ({why}); make room, or name another folder") from value
+        if kind is not None:
             self.temporary.unlink(missing_ok=True)
 
 

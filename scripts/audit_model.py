@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 import reports
-from audit import Config, GateConfig, ModelConfig, RuleConfig, RunConfig, gate, pipeline
+from audit import Config, EvenhandError, GateConfig, ModelConfig, RuleConfig, RunConfig, gate, pipeline
 
 
 def main(model: str = "embedded:smollm2", folder: str = "audit-of-my-model", **settings: object) -> int:
@@ -63,4 +63,8 @@ def main(model: str = "embedded:smollm2", folder: str = "audit-of-my-model", **s
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    try:
+        sys.exit(main(*sys.argv[1:3]))
+    except EvenhandError as error:
+        print(f"audit_model: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,6 +1,6 @@
 """How fast local models answer, as ratios measured side by side in one run on the same prompts.
 
-    python scripts/benchmark_local.py [--model embedded:smollm2] [--prompts 128] [--write docs/benchmarks/local.md]
+    python scripts/benchmark_local.py [--model embedded:smollm2] [--blocks 5] [--write docs/benchmarks/local.md]
 
 Decisions: the audit's shared-prefix tree against one forward pass a prompt and against
 padded batches without sharing, all scoring the same options whole at the precision of
@@ -80,20 +80,24 @@ def forward(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     logits.float().log_softmax(-1)
 
 
-def decisions(backend: LocalBackend, count: int, seed: int) -> dict[str, float]:
-    """Prompts a second, by each way, on ``count`` target decisions of as many blocks as they fill."""
+def decisions(backend: LocalBackend, blocks: int) -> dict[str, float]:
+    """Prompts a second, by each way, on every target decision of ``blocks`` blocks.
+
+    The blocks stand at even steps of how much their prompts share, so that they are
+    like the audit's own on average.
+    """
     _, table = probes.expand(backend.config)
-    wanted = pc.and_(pc.equal(table["output_form"], "decision"), pc.equal(table["arm"], "target"))
-    table = table.filter(wanted)
-    blocks = table["block_id"].unique().to_pylist()
-    np.random.default_rng(seed).shuffle(blocks)
-    kept: list[int] = []
-    for block in blocks:
-        if len(kept) < count:
-            kept += np.flatnonzero(pc.equal(table["block_id"], block).to_numpy()).tolist()
-    part = table.take(kept[:count])
-    texts = [prompts.render(backend.tokenizer, messages) for messages in part["messages"].to_pylist()]
-    tokens = prompts.encode(backend.tokenizer, texts)
+    table = table.filter(pc.and_(pc.equal(table["output_form"], "decision"), pc.equal(table["arm"], "target")))
+    rendered = [prompts.render(backend.tokenizer, messages) for messages in table["messages"].to_pylist()]
+    encoded = prompts.encode(backend.tokenizer, rendered)
+    of_block: dict[str, list[int]] = {}
+    for row, block in enumerate(table["block_id"].to_pylist()):
+        of_block.setdefault(block, []).append(row)
+    ranked = sorted(of_block.values(), key=lambda rows: trie.size([encoded[row] for row in rows]) / len(rows))
+    steps = [ranked[int((step + 0.5) * len(ranked) / blocks)] for step in range(blocks)]
+    kept = [row for rows in steps for row in rows]
+    part = table.take(kept)
+    texts, tokens = [rendered[row] for row in kept], [encoded[row] for row in kept]
     options = part["options"].to_pylist()
     forms = [
         [[backend.forms.after(text, form) for form in option["forms"]] for option in row]
@@ -115,9 +119,9 @@ def decisions(backend: LocalBackend, count: int, seed: int) -> dict[str, float]:
         for run in plain[:: max(1, len(plain) // 32)]:
             forward(model, [run])
 
-    def batched(size: int) -> None:
-        for start in range(0, len(plain), size):
-            forward(model, plain[start : start + size])
+    def batched(sequences: Sequence[Sequence[int]], size: int) -> None:
+        for start in range(0, len(sequences), size):
+            forward(model, sequences[start : start + size])
 
     sampled = len(plain[:: max(1, len(plain) // 32)]) / len(plain)
     head = model.get_output_embeddings().weight
@@ -129,7 +133,10 @@ def decisions(backend: LocalBackend, count: int, seed: int) -> dict[str, float]:
     ends = len({tuple(run) for run in beginnings})
     work = 2 * body * trie.size(beginnings) + 2 * head.numel() * ends
     limit = matrix_limit(model.config.hidden_size, model.config.intermediate_size, 1536, head.dtype)
-    best_batch = min(timed(lambda size=size: batched(size), 1) for size in (8, 16, 32))  # type: ignore[misc]
+    few = plain[:: max(1, len(plain) // 64)]
+    sizes = {size: timed(lambda size=size: batched(few, size), 1) for size in (8, 16, 32, 64)}  # type: ignore[misc]
+    best_size = min(sizes, key=lambda size: sizes[size])
+    best_batch = timed(lambda: batched(plain, best_size), 1)
     return {
         "prompts": float(len(tokens)),
         "tokens a prompt": sum(map(len, tokens)) / len(tokens),
@@ -157,7 +164,10 @@ def texts(backend: LocalBackend, count: int, seed: int) -> dict[str, float]:
         made = 0
         for place in range(0, len(tokens), size):
             chunk = slice(place, place + size)
-            found = sample(backend.text_model, backend.tokenizer, tokens[chunk], noise[chunk], Sampling(length))
+            how = Sampling(length)
+            found = sample(
+                backend.text_model, backend.tokenizer, tokens[chunk], noise[chunk], how, reading=backend.reading
+            )
             made += sum(text.tokens for text in found)
         return made / (time.perf_counter() - start)
 
@@ -184,14 +194,14 @@ def main() -> int:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="embedded:smollm2")
-    parser.add_argument("--prompts", type=int, default=128, help="decisions to time")
-    parser.add_argument("--texts", type=int, default=64, help="texts to time")
+    parser.add_argument("--blocks", type=int, default=5, help="blocks of decisions to time, 114 prompts each")
+    parser.add_argument("--texts", type=int, default=128, help="texts to time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="Markdown file to write the table to")
     given = parser.parse_args()
     backend = LocalBackend(Config().changed("model", name=given.model))
     with torch.inference_mode():
-        decided = decisions(backend, given.prompts, given.seed)
+        decided = decisions(backend, given.blocks)
         written = texts(backend, given.texts, given.seed)
     shared = decided["shared prefixes, prompts/s"]
     better = max(decided["one by one, prompts/s"], decided["padded batches, prompts/s"])

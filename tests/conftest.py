@@ -37,6 +37,23 @@ def no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved tiny GPT-2 without a chat template."""
+    from tests import tiny
+
+    return tiny.save(tmp_path_factory.mktemp("models") / "gpt2", "GPT2", tiny.tokenizer())
+
+
+@pytest.fixture(scope="session")
+def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved tiny Llama with a chat template, whose tokenizer splits digits singly."""
+    from tests import tiny
+
+    words = tiny.tokenizer(single_digits=True, chat_template=tiny.CHATML)
+    return tiny.save(tmp_path_factory.mktemp("models") / "llama", "Llama", words)
+
+
 def _loopback_only(connect: Any) -> Any:
     def checked(self: socket.socket, address: Any) -> Any:
         if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):

@@ -117,13 +117,7 @@ class PlainSession:
                     break
                 stop += 1
             places = order[start:stop]
-            width = len(self.sequences[numbers[places[-1]]])
-            ids = torch.zeros(len(places), width, dtype=torch.long)
-            mask = torch.zeros_like(ids)
-            for row, place in enumerate(places):
-                run = self.sequences[numbers[place]]
-                ids[row, width - len(run) :] = torch.tensor(run)
-                mask[row, width - len(run) :] = 1
+            ids, mask = padded([self.sequences[numbers[place]] for place in places])
             ids, mask = ids.to(self.model.device), mask.to(self.model.device)
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             extra = accepted(self.model, {"position_ids": positions, "use_cache": False, "logits_to_keep": 1})
@@ -169,6 +163,19 @@ def log_probabilities(logits: torch.Tensor, columns: Sequence[int]) -> npt.NDArr
     chosen = logits[:, torch.tensor(list(columns), dtype=torch.long, device=logits.device)]
     result: npt.NDArray[np.float64] = (chosen - logits.logsumexp(-1, keepdim=True)).double().cpu().numpy()
     return result
+
+
+def padded(prompts: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids padded on the left, and the mask of what is no padding; shape (prompts, longest)."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(list(prompt))
+        mask[row, width - len(prompt) :] = 1
+    return ids, mask
 
 
 def accepted(model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from audit.backends.digits import Alphabet
     from audit.backends.engine import Engine
     from audit.backends.exact import Exact
+    from audit.backends.sampling import Reading
     from audit.config import Config
 
 # Answers that a number opens behind each prompt, seen with two-digit ranges; only the estimate of time uses it.
@@ -47,6 +48,10 @@ class LocalBackend:
 
     def describe(self) -> Mapping[str, Any]:
         """Load the model and tell the facts for the manifest."""
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> Mapping[str, Any]:
         import torch
 
         settings, model = self.config.model, self.exact_model
@@ -103,11 +108,13 @@ class LocalBackend:
         return model
 
     @cached_property
-    def cached(self) -> bool:
-        """Whether texts may be sampled with a cache of keys and values."""
+    def reading(self) -> Reading:
+        """How texts are written, the fastest way that the model bears."""
         from audit.backends.sampling import cache_is_faithful
 
-        return cache_is_faithful(self.text_model)
+        if not cache_is_faithful(self.text_model):
+            return "whole"
+        return "shared" if self.text_engine.sharing else "cached"
 
     @cached_property
     def engine(self) -> Engine:
@@ -115,6 +122,15 @@ class LocalBackend:
         from audit.backends.engine import Engine
 
         return Engine(self.exact_model, self.config.model.decision_precision, self.config.model.batch_tokens)
+
+    @cached_property
+    def text_engine(self) -> Engine:
+        """How prompts of texts are read."""
+        from audit.backends.engine import Engine
+
+        if self.text_model is self.exact_model:
+            return self.engine
+        return Engine(self.text_model, self.text_precision, self.config.model.batch_tokens)
 
     @cached_property
     def forms(self) -> prompts.Forms:
@@ -252,7 +268,7 @@ class LocalBackend:
         how = Sampling(run.max_new_tokens, run.temperature, run.top_p)
         return [
             {"text": text.text, "completion_tokens": text.tokens, "finish_reason": text.finish_reason}
-            for text in sample(self.text_model, self.tokenizer, asked, noise, how, cached=self.cached)
+            for text in sample(self.text_model, self.tokenizer, asked, noise, how, reading=self.reading)
         ]
 
     def _texts(self, probes: pa.Table) -> list[str]:

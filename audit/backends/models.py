@@ -54,13 +54,29 @@ def load_tokenizer(source: Source) -> Any:
 
 
 def load_model(source: Source, precision: str) -> PreTrainedModel:
-    """Load the causal language model of ``source`` for inference, on a GPU where there is one."""
+    """Load the causal language model of ``source`` for inference, on a GPU where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or its files lack some of the weights.
+    BackendError
+        If it cannot be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model: PreTrainedModel = _load(AutoModelForCausalLM.from_pretrained, source, dtype=getattr(torch, precision))
+    options = {"dtype": getattr(torch, precision), "output_loading_info": True}
+    found = _load(AutoModelForCausalLM.from_pretrained, source, **options)
+    model: PreTrainedModel = found[0]
+    missing = sorted(found[1]["missing_keys"])
+    if missing:  # transformers makes them up
+        raise ConfigError(
+            f"model {source.name!r}: its files lack {len(missing)} of the weights ({missing[0]}, for one); "
+            "save it whole, with the head of a causal language model"
+        )
     return model.eval().requires_grad_(False).to(device())
 
 
@@ -89,17 +105,21 @@ def text_precision(wanted: str) -> str:
 def _load(loader: Any, source: Source, **options: Any) -> Any:
     try:
         return loader(source.where, revision=source.revision if not Path(source.where).is_dir() else None, **options)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    except (RuntimeError, MemoryError) as error:
+        raise BackendError(f"model {source.name!r}: could not be loaded ({_reason(error)})") from error
+    except Exception as error:  # of a config, a tokenizer or a weights file, each with errors of its own
         if Path(source.where).is_dir():
             raise ConfigError(
-                f"model {source.name!r}: the folder holds no usable causal language model ({reason})"
+                f"model {source.name!r}: the folder holds no usable causal language model ({_reason(error)}); "
+                "save model and tokenizer there with save_pretrained"
             ) from error
         raise ConfigError(
-            f"model {source.name!r}: not found on the hub or in its cache ({reason}); check the name, or the network"
+            f"model {source.name!r}: not found on the hub or in its cache ({_reason(error)}); check the name, or the network"
         ) from error
-    except (RuntimeError, MemoryError) as error:
-        raise BackendError(f"model {source.name!r}: could not be loaded ({error})") from error
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def weights_hash(model: PreTrainedModel) -> str:

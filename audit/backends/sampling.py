@@ -10,16 +10,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from audit.backends.engine import accepted, faithful
+from audit.backends import prefill
+from audit.backends.engine import accepted, faithful, padded
+from audit.backends.tree_attention import UnsupportedAttentionError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import Cache, PreTrainedModel
+
+# How texts are written: from a cache that began as a shared tree, from a cache, or from the whole
+# text anew at each token.
+Reading = Literal["shared", "cached", "whole"]
+
+# Finished texts stay in the batch, unread, until so small a part of it still writes: taking
+# them out copies the whole cache.
+KEEP = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ def sample(
     noise: npt.NDArray[np.float64],
     sampling: Sampling,
     *,
-    cached: bool | None = None,
+    reading: Reading | None = None,
 ) -> list[Text]:
     """Sample one text a prompt.
 
@@ -108,45 +118,61 @@ def sample(
         Token ids; of similar length, since shorter ones are padded on the left.
     noise
         Uniform numbers, shape (prompts, max_new_tokens), see :func:`uniforms`.
-    cached
-        Keep keys and values from token to token; by default where
-        :func:`cache_is_faithful`.
+    reading
+        How the model may be run; by default what :func:`cache_is_faithful` allows.
     """
     import torch
-    from transformers import DynamicCache
 
-    if cached is None:
-        cached = cache_is_faithful(model)
-
+    if reading is None:
+        reading = "cached" if cache_is_faithful(model) else "whole"
     device = model.device
-    rows, width = len(prompts), max(map(len, prompts))
-    ids = torch.zeros(rows, width, dtype=torch.long)
-    mask = torch.zeros(rows, width, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    ids, mask, uniform = ids.to(device), mask.to(device), torch.from_numpy(noise).to(device)
+    uniform = torch.from_numpy(noise).to(device)
     stops = torch.tensor(stop_tokens(model, tokenizer), device=device)
-    written = torch.full((rows, sampling.max_new_tokens), -1, dtype=torch.long, device=device)
-    running = torch.arange(rows, device=device)  # rows that still write
-    cache = DynamicCache(config=model.config) if cached else None
-    step = ids
+    written = torch.full(noise.shape, -1, dtype=torch.long, device=device)
+    rows = torch.arange(len(prompts), device=device)  # what the batch still holds
+    going = torch.ones_like(rows, dtype=torch.bool)  # which of them still write
+    ids, mask = (tensor.to(device) for tensor in padded(prompts))
+    logits, cache = _begin(model, prompts, ids, mask, reading, sampling.max_new_tokens)
     for position in range(sampling.max_new_tokens):
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -step.shape[1] :]
-        inputs = {"position_ids": positions, "logits_to_keep": 1, "use_cache": cached, "past_key_values": cache}
-        logits = model(input_ids=step, attention_mask=mask, **accepted(model, inputs)).logits
-        token = pick(logits[:, -1], uniform[running, position], sampling)
-        written[running, position] = token
-        going = ~torch.isin(token, stops)
-        if not bool(going.any()):
+        token = pick(logits, uniform[rows, position], sampling)
+        written[rows[going], position] = token[going]
+        going &= ~torch.isin(token, stops)
+        if not bool(going.any()) or position + 1 == sampling.max_new_tokens:
             break
-        if not bool(going.all()):
+        if int(going.sum()) <= KEEP * len(rows):
             if cache is not None:
                 cache.batch_select_indices(going.nonzero()[:, 0])
-            running, mask, token, step = running[going], mask[going], token[going], step[going]
-        mask = torch.cat([mask, mask.new_ones(len(running), 1)], dim=1)
-        step = token[:, None] if cached else torch.cat([step, token[:, None]], dim=1)
+            rows, mask, token, ids, going = rows[going], mask[going], token[going], ids[going], going[going]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+        ids = token[:, None] if cache is not None else torch.cat([ids, token[:, None]], dim=1)
+        logits = _step(model, ids, mask, cache)
     return [_text(tokenizer, row, set(stops.tolist())) for row in written.tolist()]
+
+
+def _begin(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    reading: Reading,
+    room: int,
+) -> tuple[torch.Tensor, Cache | None]:
+    """Logits of the first token and the cache to go on with."""
+    if reading == "shared":
+        try:
+            return prefill.shared(model, prompts, room)
+        except UnsupportedAttentionError:  # prompts longer than the model's sliding window
+            reading = "cached"
+    cache = prefill.empty(model) if reading == "cached" else None
+    return _step(model, ids, mask, cache), cache
+
+
+def _step(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+    """Logits of the next token after ``ids``, which are the last of what ``mask`` covers."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+    inputs = {"position_ids": positions, "logits_to_keep": 1, "use_cache": cache is not None, "past_key_values": cache}
+    logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, **accepted(model, inputs)).logits
+    return logits[:, -1]
 
 
 def cache_is_faithful(model: PreTrainedModel) -> bool:

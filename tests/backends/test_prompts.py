@@ -34,7 +34,10 @@ def test_a_sentence_begun_is_all_there_is_to_go_on_from(words: Any) -> None:
 
 def test_a_template_writes_the_turns_and_opens_the_answer() -> None:
     text = render(with_template(tiny.CHATML), [SYSTEM, USER, BEGUN])
-    assert text == "<|turn|>system\nYou mind the till.<|end|>\n<|turn|>user\nMay I return it?<|end|>\n<|turn|>assistant\nAnswer:"
+    assert (
+        text
+        == "<|turn|>system\nYou mind the till.<|end|>\n<|turn|>user\nMay I return it?<|end|>\n<|turn|>assistant\nAnswer:"
+    )
 
 
 def test_a_template_without_system_messages_gets_it_in_the_users() -> None:
@@ -83,12 +86,15 @@ def test_a_form_on_a_new_line_has_no_blank_before_it(prompt: str, words: Any) ->
 
 
 def test_a_form_that_would_melt_into_the_prompt_is_cut_by_itself(words: Any) -> None:
-    melted = words("Answer")["input_ids"]
-    assert len(melted) == 1 or words("Ans")["input_ids"] != melted[: len(words("Ans")["input_ids"])]
+    before = words("Ans")["input_ids"]
+    assert words("Answer")["input_ids"][: len(before)] != before
     assert spelled(words, "Ans", "wer")[1] == tuple(words("wer")["input_ids"])
 
 
 def test_forms_are_what_the_model_would_read_behind_the_whole_prompt(words: Any) -> None:
     prompt = "A customer wants to send back a toaster bought for $40. Answer:"
     for form in (" Yes", " yes", " NO", " No, sorry"):
-        assert tuple(words(prompt + form)["input_ids"]) == (*words(prompt)["input_ids"], *Forms(words).after(prompt, form))
+        assert tuple(words(prompt + form)["input_ids"]) == (
+            *words(prompt)["input_ids"],
+            *Forms(words).after(prompt, form),
+        )
