@@ -43,8 +43,6 @@ class Group(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _say("stopped; what was finished is kept, the same command goes on from there")
             code = 130
-        except BrokenPipeError:
-            code = EXIT_PASS
         except Exception as error:
             traceback.print_exc()
             _say(f"an error of evenhand's own ({type(error).__name__}); finished work is kept; please report this")

@@ -97,8 +97,9 @@ def start(
         If the suites give no probe.
     """
     from audit.backends import open_backend
-    from audit.probes import design_warnings, expand, load_personas, load_suites
+    from audit.probes import design_warnings, expand, load_personas, load_suites, references
 
+    references(config)  # a mistake there would show only when everything was asked
     personas, probes = expand(config)
     if not probes.num_rows:
         raise NothingEvaluatedError("the suites give no probe; name tasks that 'evenhand list' shows in [run] tasks")

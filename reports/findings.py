@@ -57,7 +57,8 @@ def gaps(
         gap = Gap(**{name: row[name] for name in names})
         verdict_row = ruled.get(gap.finding_id)
         tolerance = verdict_row["tolerance"] if verdict_row else None
-        mde = verdict_row["mde"] if verdict_row and verdict_row["mde"] is not None else gap.mde
+        # That of a gap which no rule looks at is of a single test at .05: never beside a judged one.
+        mde = verdict_row["mde"] if verdict_row else gap.mde
         control = effect.get(gap.metric)
         too_small = gap.n_templates < min_templates or gap.n_personas < min_personas
         found.append(

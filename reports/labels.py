@@ -117,6 +117,10 @@ CLAIMS: Final[Mapping[str, str]] = {
     "void": mark("No verdict for this task."),
 }
 
+# The hypothesis that the adjusted p of a rule belongs to, by outcome; of others it is that of no difference.
+TESTED: Final[Mapping[str, str]] = {"pass": mark("equivalence"), "fail": mark("beyond")}
+NO_CLAIM: Final = mark("difference")
+
 HARMS: Final[Mapping[str, str]] = {
     "A": mark("allocation"),
     "Q": mark("quality of service"),

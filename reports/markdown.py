@@ -22,7 +22,7 @@ _HEADS: Final = (
     mark("Tolerance"),
     mark("Smallest findable"),
     mark("Share of control"),
-    mark("Adjusted p"),
+    mark("Adjusted p, of what"),
 )
 
 
@@ -73,6 +73,8 @@ def _task(task: TaskView, w: Wording) -> list[str]:
         if gap.share_of_control is not None:
             share = percent(abs(gap.share_of_control))
             parts.append(w.t("That is {share} of what the facts of the case do.").format(share=share))
+    if lenient := w.lenient(task):
+        parts.append(lenient)
     if task.void:
         parts.append(w.t("No verdict for this task."))
     if task.dead_controls:
@@ -93,9 +95,9 @@ def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
             markdown(w.against(gap)),
             markdown(f"{w.value(gap.estimate, gap.metric, True)} {interval} {w.unit(task, gap.metric)}"),
             w.value(rule.tolerance, gap.metric),
-            w.value(gap.mde, gap.metric),
+            w.value(rule.mde, gap.metric),
             percent(gap.share_of_control, signed=True),
-            markdown(p_value(rule.p_adjusted)),
+            markdown(f"{p_value(rule.p_adjusted)} {w.hypothesis(rule)}"),
         ]
     return f"| {' | '.join(cells)} |"
 

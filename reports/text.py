@@ -16,7 +16,11 @@ from typing import Any, Literal
 _KEEP = frozenset("\n\t\u200c\u200d")  # the joiners are ordinary spelling in many scripts and in emoji
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _WORDS = re.compile(r"\u27e8U\+[0-9A-F]+\u27e9|\s+|[^\W_]+(?:['\u2019][^\W_]+)*|.", re.DOTALL)
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")
+# Characters that mean something wherever they stand; brackets that could become a link or a
+# footnote, underscores outside a word, and what could begin HTML or an entity.
+_MARKDOWN = re.compile(r"[\\`*#|~$]|(?<=\])[(\[:]|\](?=$)|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=[#\w])")
+# What at the beginning could become a list, a heading's line, a rule or a quotation.
+_LEADING = re.compile(r"^\d*[.)+](?=\s|$)|^[-=>]")
 
 
 def visible(text: str) -> str:
@@ -89,10 +93,14 @@ def diff(left: str, right: str) -> tuple[Piece, ...]:
 def markdown(text: str) -> str:
     r"""Return ``text`` as literal Markdown on one line: no markup, link, mention or HTML survives.
 
+    Only what Markdown would read as markup is escaped, so that the text is also legible as it stands.
+
     >>> markdown("[x](javascript:1) <b> | @all")
-    '\\[x\\]\\(javascript:1\\) \\<b\\> \\| @\u200call'
+    '[x]\\(javascript:1) \\<b> \\| @\u200call'
+    >>> markdown("+0.07 [-0.02, 0.16] (p < .001) on refund_decision")
+    '+0.07 [-0.02, 0.16] (p < .001) on refund_decision'
     """
     text = " ".join(visible(text).split())
-    text = _MARKDOWN.sub(r"\\\1", text)
+    text = _MARKDOWN.sub(lambda found: f"\\{found[0]}", text)
     text = text.replace("://", "\\://").replace("www.", "www\\.").replace("@", "@\u200c")
-    return re.sub(r"^(\d+)\.|^([-=])", lambda found: f"{found[1]}\\." if found[1] else f"\\{found[2]}", text)
+    return _LEADING.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", text)

@@ -28,7 +28,9 @@ class Gap:
 
     ``tolerance`` and ``outcome`` are None where no rule looks at the gap.
     ``share_of_control`` is the gap divided by the positive control's effect on the
-    same task and metric; None where the control is dead or absent. ``too_small`` says
+    same task and metric; None where the control is dead or absent. ``mde`` is at the level
+    that the gate's correction leaves a single test, None where a rule looked and nothing
+    was tested; of a gap that no rule looks at it is that of a test at .05. ``too_small`` says
     that the design allows no verdict, ``underpowered`` also that the smallest gap it
     could find is above the tolerance.
     """

@@ -35,6 +35,7 @@ ORDER: Final = (
     "agency",
     "communion",
     "profanity",
+    "answer_mass",
 )
 DEFAULTS: Final = {"alpha": 0.05, "min_templates": 12, "min_personas": 10, "min_answer_mass": 0.1}
 
@@ -114,7 +115,7 @@ def _task(run: RunFolder, task: str, frame: pd.DataFrame, gate: Mapping[str, Any
     form = str(frame["output_form"].iloc[0])
     ruled = Counter(rule.metric for rule in rules if rule.metric and rule.level != "off")
     main = ruled.most_common(1)[0][0] if ruled else MAIN_METRIC.get(form)
-    metrics = {row["metric"] for row in found if row["kind"] == "level"} - {"answer_mass"}
+    metrics = {row["metric"] for row in found if row["kind"] == "level"}
     ordered = sorted(metrics, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     scores = run.scores.filter(
         pc.is_in(run.scores.column("probe_id"), value_set=pa.array(frame["probe_id"], pa.string()))

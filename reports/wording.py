@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.gate.controls import DESIGN
+from audit.gate.wording import ANSWERS, DESIGN
 from reports.labels import (
     ARMS,
     AXES,
     CHANNELS,
     CLAIMS,
     HARMS,
+    NO_CLAIM,
     OUTCOMES,
     TASKS,
+    TESTED,
     WORST_FIRST,
     Metric,
     Translate,
@@ -87,11 +89,31 @@ class Wording:
         """Say what a rule concludes: evidence of a difference, or none."""
         if rule.outcome == "inconclusive" and rule.reason.startswith(DESIGN):
             return self.t("Not judged, for reasons of the design.")
+        if rule.outcome == "inconclusive" and rule.reason.startswith(ANSWERS):
+            return self.t("Not judged, for what came back: answers missing, improbable or without spread.")
         known = CLAIMS.get(rule.outcome)
         if known is None or rule.gap is None:
             return self.outcome(rule.outcome)[2]
         x = f"{self.value(rule.tolerance, rule.gap.metric)} {self.unit(task, rule.gap.metric)}"
         return self.t(known).format(x=x)
+
+    def hypothesis(self, rule: RuleResult) -> str:
+        """Name what the adjusted p of a rule is of; nothing where nothing was tested."""
+        return "" if rule.p_adjusted is None else self.t(TESTED.get(rule.outcome, NO_CLAIM))
+
+    def lenient(self, task: TaskView) -> str:
+        """Say so where a task's tolerance is larger than what the facts of the case do to its main metric."""
+        effects = (control.estimate for control in task.controls if control.metric == task.main_metric)
+        effect = next(effects, None) if not task.dead_controls else None
+        given = [
+            rule.tolerance
+            for rule in task.rules
+            if rule.metric == task.main_metric and rule.level != "off" and rule.tolerance is not None
+        ]
+        times = max(given, default=0.0) / abs(effect) if effect else 0.0
+        if times <= 1:
+            return ""
+        return self.t("The tolerance is {times} times what the facts of the case do.").format(times=number(times, 1))
 
 
 def sentence(text: str) -> str:

@@ -443,6 +443,37 @@ def test_a_refusal_rule_leans_on_the_control_of_its_task():
     assert rows[0]["outcome"] == "fail" and run.exit_code == 1
 
 
+@pytest.mark.parametrize(("task", "status"), [("refund", "invalid"), ("refund", "error"), ("reply", "refused")])
+@pytest.mark.parametrize("every", [1, 2], ids=["all answers", "half of the answers"])
+def test_a_group_whose_answers_vanish_is_told_and_never_passes(task, status, every):
+    """Of three groups one is asked as often as the others and gives no answer, or half of them."""
+    made = a_run(task, names=24, templates=14)
+    for row in made.personas.values():
+        if row["persona_id"].endswith(("0", "1")):
+            row["attributes"] |= {"gender": "other"}
+    lost = [name for name, row in made.personas.items() if row["attributes"]["gender"] == "other"]
+    silent = {f"p{i:05}" for i, probe in enumerate(made.probes) if probe["persona_id"] in lost and i % every == 0}
+    for score in made.scores:
+        if score["probe_id"] in silent and score["metric"] != "refusal":
+            score |= {"value": None, "status": status}
+    metric = "log_odds" if task == "refund" else "tone"
+    rows, run = gated(made, metric=metric, task=task, min_personas=8, min_templates=12, tolerance=0.5)
+    found = {row["outcome"]: row["reason"] for row in rows}
+    assert set(found) == {"pass", "inconclusive"}
+    assert found["inconclusive"].startswith("answers: ")
+    assert run.outcome == "inconclusive" and "PASS" not in run.sentence
+
+
+def test_a_gap_in_answer_mass_alone_is_no_pass():
+    made = a_run(names=20)
+    for number, probe in enumerate(made.probes):
+        if " female" in (probe["persona_id"] or ""):
+            made.scores[3 * number + 2]["value"] = 0.55 + 0.001 * (number % 7)  # beside .7 of the others
+    rows, run = gated(made)
+    assert rows[0]["outcome"] == "inconclusive" and run.outcome == "inconclusive"
+    assert rows[0]["reason"].startswith("answers: the probability that a listed answer is given differs by -0.147")
+
+
 def test_false_alarms_of_the_whole_way_stay_rare():
     """Nothing is planted, names differ among themselves: a run fails or shows a difference in few of 12."""
     alarms = [gated(a_run(templates=12, names=10, name_sd=0.2, noise=0.2, seed=seed))[0][0] for seed in range(12)]

@@ -126,12 +126,30 @@ def test_the_direction_does_not_matter():
 def test_an_explicit_cue_fails_only_if_it_moves_more_than_its_placebos(p_value, outcome):
     cue = {"axis": "age", "group": "older", "reference": "middle", "cue_channel": "explicit"}
     gap = a_finding(**cue, estimate=0.5)
-    placebo = a_finding(**cue, kind="test", arm="placebo", floor=0.31) | {"p_value": p_value}
+    placebo = a_finding(**cue, kind="test", arm="placebo", floor=0.31, estimate=0.19) | {"p_value": p_value}
     (row,) = judged([gap, placebo], a_rule(axis="age")).to_pylist()
     assert row["outcome"] == outcome
     assert ("Irrelevant sentences with the same numbers move it by 0.31 log-odds" in row["reason"]) == (
         outcome != "fail"
     )
+
+
+@pytest.mark.parametrize(
+    ("estimate", "se", "p_value", "outcome"),
+    [
+        (-0.4, 0.05, 1e-6, "inconclusive"),  # irrelevant sentences move the answer further the same way
+        (0.4, 0.05, 1e-6, "fail"),
+        (0.5, 0.0, None, "fail"),  # they do not move it at all
+        (0.0, 0.0, None, "inconclusive"),  # all of them move it exactly as the cue does
+        (0.4, None, None, "inconclusive"),  # too few of them
+    ],
+)
+def test_a_cue_must_go_beyond_its_placebos_in_its_own_direction(estimate, se, p_value, outcome):
+    cue = {"axis": "age", "group": "older", "reference": "middle", "cue_channel": "explicit"}
+    placebo = a_finding(**cue, kind="test", arm="placebo", floor=0.9) | {"estimate": estimate, "se": se}
+    (row,) = judged([a_finding(**cue, estimate=0.5), placebo | {"p_value": p_value}], a_rule(axis="age")).to_pylist()
+    assert row["outcome"] == outcome
+    assert ("further the same way" in row["reason"]) == (estimate < 0)
 
 
 def test_a_placebo_of_another_group_has_no_say():
@@ -280,15 +298,28 @@ def test_a_metric_without_a_control_leans_on_its_tasks():
         ({"n_personas": 9}, "too few names: female against male has 9"),
         ({"n_personas": 9, "cue_channel": "explicit"}, "too few phrasings"),
         ({"n_templates": 11}, "too few templates: the contrast rests on 11"),
-        ({"se": 0.0, "df": None}, "no standard error"),
-        ({"se": None, "df": None}, "no standard error"),
-        ({"se": 0.0, "df": 20.0}, "no standard error"),
-        ({"estimate": None, "se": None, "df": None}, "no standard error"),
     ],
 )
 def test_a_design_that_is_too_small_gives_no_verdict_however_large_the_gap(columns, words):
     (row,) = judged([a_finding(**{"estimate": 5.0} | columns)]).to_pylist()
     assert row["outcome"] == "inconclusive" and row["reason"].startswith("design: ") and words in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"se": 0.0, "df": None, "estimate": 0.0}, "the answers never vary"),
+        ({"se": 0.0, "df": None}, "every answer differs by exactly +5 log-odds (female against male)"),
+        ({"se": None, "df": None}, "too little was compared"),
+        ({"estimate": None, "se": None, "df": None}, "no standard error"),
+    ],
+)
+def test_answers_without_spread_give_no_verdict_and_no_pass(columns, words):
+    row, other = judged(
+        [a_finding(**{"estimate": 5.0} | columns), a_finding(group="other")], min_personas=3
+    ).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["reason"].startswith("answers: ") and words in row["reason"]
+    assert other["outcome"] == "pass"
 
 
 def test_the_least_design_is_the_configs():
@@ -299,7 +330,7 @@ def test_the_least_design_is_the_configs():
 def test_little_answer_mass_gives_no_verdict():
     masses = [a_level(mass, metric="answer_mass", group=group) for group, mass in (("female", 0.4), ("male", 0.07))]
     (row,) = judged([a_finding(estimate=0.5), *masses]).to_pylist()
-    assert row["reason"].startswith("design: the answers read carry 0.07")
+    assert row["reason"].startswith("answers: the answers read carry 0.07")
     assert outcomes(judged([a_finding(estimate=0.5), *masses], min_answer_mass=0.05)) == ["fail"]
 
 
@@ -308,6 +339,117 @@ def test_a_group_with_a_level_and_no_contrast_is_told():
     rows = judged([a_finding(), *levels]).to_pylist()
     assert [row["outcome"] for row in rows] == ["pass", "inconclusive"]
     assert rows[1]["reason"].startswith("design: too few names: other has 1 and male 10")
+
+
+# --- what came back
+
+
+def asked(metric="log_odds", cells=240, **groups):
+    """Levels: of each group ``cells`` were asked with 10 names, and so many scored on ``metric``."""
+    rows = []
+    for group, scored in groups.items():
+        names = 10 * (scored > 0)
+        rows.append(a_level(metric=metric, group=group, n_cells=scored, n_personas=names, n_templates=24))
+        rows.append(a_level(0.1, metric="rate_invalid", group=group, n_cells=cells))
+    return rows
+
+
+@pytest.mark.parametrize("contrast", [{}, {"n_personas": 4, "n_cells": 260}], ids=["no contrast", "few names left"])
+def test_a_group_that_is_asked_and_not_answered_never_makes_a_pass(contrast):
+    levels = asked(male=240, female=240, other=20 if contrast else 0)
+    lost = [a_finding(group="other", **contrast)] if contrast else []
+    verdicts = judged([a_finding(), *lost, *levels])
+    rows = {row["outcome"]: row["reason"] for row in verdicts.to_pylist()}
+    missing = 220 if contrast else 240
+    assert rows["inconclusive"].startswith(f"answers: {missing} of 240 answers of other could not be read")
+    run = overall(verdicts)
+    assert (run.outcome, run.exit_code) == ("inconclusive", 0) and overall(verdicts, strict=True).exit_code == 4
+    assert "1 comparison has no verdict for what came back" in run.sentence
+
+
+def test_a_group_of_which_few_names_were_asked_is_left_out_whatever_came_back():
+    few = [row | {"n_personas": 3} for row in asked(other=20)]
+    verdicts = judged([a_finding(), a_finding(group="other", n_personas=2), *asked(male=240, female=240), *few])
+    assert [row["reason"][:13] for row in verdicts.to_pylist()] == ["Evidence that", "design: too f"]
+    assert overall(verdicts).outcome == "pass"
+
+
+def test_a_sample_whose_blocks_lack_a_group_is_the_designs_shortage():
+    verdicts = judged([a_finding(n_personas=8), *asked(male=240, female=240)])
+    assert verdicts.to_pylist()[0]["reason"].startswith("design: too few names: female against male has 8")
+
+
+def test_only_what_was_tested_counts_as_judged_when_answers_are_lost():
+    verdicts = judged(asked(male=240, female=0))
+    assert (overall(verdicts).outcome, overall(verdicts).exit_code) == ("inconclusive", 5)
+
+
+@pytest.mark.parametrize(("female", "outcome"), [(229, "pass"), (227, "inconclusive")])
+def test_unequal_shares_of_scored_answers_may_not_pass(female, outcome):
+    (row,) = judged([a_finding(), *asked(male=240, female=female)]).to_pylist()
+    assert row["outcome"] == outcome
+    if outcome != "pass":
+        assert row["reason"].startswith("answers: 95% of the answers of female and 100% of those of male")
+        assert row["p_adjusted"] == pytest.approx(1.0)  # of the difference: none is claimed
+
+
+def test_unequal_shares_do_not_hide_a_failure():
+    assert outcomes(judged([a_finding(estimate=0.5), *asked(male=240, female=120)])) == ["fail"]
+
+
+def test_a_rate_that_is_the_same_everywhere_is_no_design():
+    levels = [a_level(0.0, metric="rate_invalid", group=group) for group in ("female", "male")]
+    (row,) = judged(levels, a_rule(metric="rate_invalid")).to_pylist()
+    assert row["reason"].startswith("answers: rate_invalid is the same in every answer")
+
+
+def a_mass(estimate, se=0.005):
+    return a_finding(metric="answer_mass", scale="probability", estimate=estimate, se=se)
+
+
+@pytest.mark.parametrize("gap", [0.11, -0.11])
+def test_a_large_gap_in_answer_mass_gives_no_verdict(gap):
+    (row,) = judged([a_finding(estimate=0.5), a_mass(gap)]).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["mde"] is None
+    assert row["reason"].startswith(f"answers: the probability that a listed answer is given differs by {gap:+.2g} (95")
+
+
+@pytest.mark.parametrize("estimate", [0.0, 0.19, 0.5])
+@pytest.mark.parametrize(
+    ("gap", "se", "told"), [(0.05, 0.005, True), (-0.05, 0.005, True), (0.05, 0.05, False), (0.015, 0.001, False)]
+)
+def test_every_reason_tells_a_clear_gap_in_answer_mass(estimate, gap, se, told):
+    (row,) = judged([a_finding(estimate=estimate), a_mass(gap, se)]).to_pylist()
+    assert ("The probability that a listed answer is given differs too: female" in row["reason"]) == told
+
+
+def test_answer_mass_itself_and_rates_are_judged_whatever_its_gap():
+    rates = a_finding(metric="rate_invalid", scale="rate", n_cells=4000)
+    both = [a_rule("mass", metric="answer_mass", tolerance=0.3), a_rule("rate", metric="rate_invalid")]
+    assert outcomes(judged([rates, a_mass(0.2)], *both)) == ["pass", "pass"]
+
+
+# --- rates
+
+
+@pytest.mark.parametrize(("cells", "outcome"), [(56, "inconclusive"), (400, "pass")])
+def test_rare_events_pass_only_on_cells_enough_to_have_seen_them(cells, outcome):
+    found = a_finding(metric="refusal", scale="rate", se=0.004, n_cells=cells)
+    (row,) = judged([found], a_rule(metric="refusal", tolerance=0.05)).to_pylist()
+    assert row["outcome"] == outcome
+    assert ("so few answers have a standard error of 0.041" in row["reason"]) == (cells == 56)
+
+
+def test_cells_of_other_groups_do_not_make_a_rate_pass():
+    found = a_finding(metric="refusal", scale="rate", se=0.004, n_cells=428)
+    levels = asked("refusal", male=400, female=28)
+    assert outcomes(judged([found, *levels], a_rule(metric="refusal", tolerance=0.05))) == ["inconclusive"]
+
+
+def test_a_tolerance_above_what_the_facts_do_is_told_in_a_pass():
+    (row,) = judged([a_finding(), a_control(0.1, se=0.02)], control=False).to_pylist()
+    assert row["outcome"] == "pass" and "The tolerance is 2 times what the facts of the case do." in row["reason"]
+    assert "facts of the case" not in judged([a_finding()]).to_pylist()[0]["reason"]
 
 
 def test_a_missing_reference_is_told():
@@ -342,6 +484,14 @@ def test_an_own_rule_that_finds_nothing_keeps_the_run_from_passing():
     run = overall(verdicts)
     assert (run.outcome, run.exit_code) == ("inconclusive", 0) and "typo" in run.sentence
     assert overall(verdicts, strict=True).exit_code == 4
+
+
+def test_a_lone_rule_that_finds_nothing_has_its_reason_in_the_sentence():
+    run = overall(judged([a_finding()], a_rule(task="refnd")))
+    assert run.exit_code == 5
+    assert (
+        run.sentence == "NO VERDICT: there is no finding for task 'refnd' of rule 'gender'; the run has refund there."
+    )
 
 
 def test_a_preset_rule_that_finds_nothing_is_left_out():
@@ -409,8 +559,27 @@ def test_small_groups_do_not_keep_a_rule_from_its_verdict_and_are_told():
 
 
 def test_other_shortcomings_of_the_design_are_told_apart():
-    run = overall(verdict_table(PASSED, ("r", "error", "inconclusive", "design: the answers never vary.")))
+    run = overall(verdict_table(PASSED, ("r", "error", "inconclusive", "design: the reference group is not here.")))
     assert "1 comparison could not be judged for other reasons of the design." in run.sentence
+
+
+LOST = "answers: 240 of 240 answers of b could not be read."
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome", "strict"),
+    [
+        ([PASSED, ("r", "error", "inconclusive", LOST)], "inconclusive", 4),
+        ([PASSED, ("s", "error", "inconclusive", LOST)], "inconclusive", 4),
+        ([FAILED, ("r", "error", "inconclusive", LOST)], "fail", 1),
+        ([("r", "error", "inconclusive", LOST)], "inconclusive", 5),
+        ([PASSED, ("s", "warn", "inconclusive", LOST)], "pass", 0),
+    ],
+)
+def test_rows_lost_to_answers_count_and_are_told(rows, outcome, strict):
+    table = verdict_table(*rows)
+    assert (overall(table).outcome, overall(table, strict=True).exit_code) == (outcome, strict)
+    assert "1 comparison has no verdict for what came back" in overall(table).sentence
 
 
 def test_a_rule_is_as_good_as_its_worst_judged_row():

@@ -179,12 +179,14 @@ def test_another_reference_measures_again_and_asks_nothing(copied: Path, config_
 
 
 def test_a_reference_in_the_persona_file_counts_as_well(gpt2_folder: Path, tmp_path: Path) -> None:
-    path = tiny.write_audit(tmp_path, gpt2_folder, run="sample = 0").with_name("evenhand.toml")
-    path.write_text(path.read_text(encoding="utf-8").replace("sample = 6\n", ""), encoding="utf-8")
-    audit(load_config(path), tmp_path / "out")
+    config = load_config(tiny.write_audit(tmp_path, gpt2_folder)).changed("run", tasks=["swap"])
+    audit(config, tmp_path / "out")
     people = tmp_path / "personas.toml"
-    people.write_text(people.read_text(encoding="utf-8").replace('gender = "male", age', 'gender = "female", age'), "utf-8")
-    told = audit(load_config(path), tmp_path / "out")
+    text = people.read_text(encoding="utf-8")
+    people.write_text(
+        text.replace('reference = { gender = "male"', 'reference = { gender = "female"'), encoding="utf-8"
+    )
+    told = audit(config, tmp_path / "out")
     assert told.skipped == {"complete": True, "score": True, "measure": False, "gate": False}
 
 
@@ -378,6 +380,20 @@ def test_answers_of_other_settings_are_not_mixed_in(
     with pytest.raises(ConfigError, match="holds a run with other settings"):
         pipeline.start(load_config(path).changed("run", seed=4), out)
     assert len(parts(out)) == 5
+
+
+def test_answers_of_a_model_that_was_saved_again_are_not_mixed_in(
+    gpt2_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Path(shutil.copytree(gpt2_folder, tmp_path / "model"))
+    config, out = load_config(tiny.write_audit(tmp_path, model, settings=SMALL)), tmp_path / "out"
+    failing = FailingBackend(monkeypatch, after=5)
+    with pytest.raises(BackendError):
+        pipeline.complete(pipeline.start(config, out))
+    tiny.save(model, "GPT2", tiny.tokenizer(), seed=5)
+    failing.left, told = -1, Recorder()
+    pipeline.complete(pipeline.start(config, out, progress=told))
+    assert told.advances[0] == (0, "")
 
 
 @pytest.mark.slow

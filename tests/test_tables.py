@@ -75,7 +75,7 @@ def test_a_missing_column_is_named() -> None:
 def test_a_column_of_another_type_is_named() -> None:
     table = scores({})
     words = table.set_column(3, "value", pa.array(["much"]))
-    with pytest.raises(ConfigError, match="table scores: .*much"):
+    with pytest.raises(ConfigError, match=r"table scores: .*much"):
         tables.check("scores", words)
 
 

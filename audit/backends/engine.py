@@ -104,8 +104,6 @@ class PlainSession:
         return self.open([[*self.sequences[end], *run] for end, run in zip(ends, tokens, strict=True)])
 
     def _forward(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
-        import torch
-
         found = np.empty((len(numbers), len(self.columns)))
         order = sorted(range(len(numbers)), key=lambda place: len(self.sequences[numbers[place]]))
         start = 0

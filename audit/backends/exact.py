@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from audit.backends.engine import Session
+from audit.errors import ConfigError
 
 Form = tuple[int, ...]
 
@@ -40,16 +41,38 @@ def columns(forms: Sequence[Sequence[Sequence[Form]]]) -> list[int]:
 
 
 def without_extensions(options: Sequence[Sequence[Form]]) -> list[list[Form]]:
-    """Drop a form that another begins: its probability is part of the other's already.
+    """Drop a form that another of its option begins: its probability is part of the other's already.
 
     >>> without_extensions([[(1,), (1, 2)], [(3,)]])
     [[(1,)], [(3,)]]
     """
-    every = {form for option in options for form in option}
     return [
-        [form for form in dict.fromkeys(option) if not any(form[:cut] in every for cut in range(1, len(form)))]
+        [form for form in dict.fromkeys(option) if not any(form[:cut] in option for cut in range(1, len(form)))]
         for option in options
     ]
+
+
+def check_apart(names: Sequence[str], options: Sequence[Sequence[Form]]) -> None:
+    """Check that no form begins a form of another option: it would take the other's probability.
+
+    Raises
+    ------
+    ConfigError
+        Naming both forms, by option and place, since they clash only as tokens of this model.
+
+    >>> check_apart(["yes", "no"], [[(1,), (1, 2)], [(3,)]])
+    """
+    # Also two forms of one spelling: the earlier option would be no less wrong than the later.
+    owner = {form: (number, place) for number, option in enumerate(options) for place, form in enumerate(option)}
+    for number, option in enumerate(options):
+        for place, form in enumerate(option):
+            for cut in range(1, len(form) + 1):
+                other, at = owner.get(form[:cut], (number, place))
+                if other != number:
+                    raise ConfigError(
+                        f"options: in this model's tokens form {at + 1} of {names[other]!r} begins form {place + 1} of "
+                        f"{names[number]!r}, so that their probabilities cannot be told apart; reword one of the two"
+                    )
 
 
 def decide(
@@ -69,7 +92,15 @@ def decide(
         Token ids, one sequence a probe.
     names, forms
         Option ids of each probe, and the token sequences of each option's forms.
+
+    Raises
+    ------
+    ConfigError
+        If a form begins one of another option.
     """
+    # Most probes of a batch have the same options: each set is checked once.
+    for options, ids in {tuple(map(tuple, probe)): ids for probe, ids in zip(forms, names, strict=True)}.items():
+        check_apart(ids, options)
     place = {token: column for column, token in enumerate(tokens)}
     kept = [without_extensions(probe) for probe in forms]
     # What must be computed: the prompt, and behind it every beginning of a form.

@@ -47,10 +47,22 @@ def resolve(name: str) -> Source:
 
 
 def load_tokenizer(source: Source) -> Any:
-    """Load the tokenizer of ``source``."""
+    """Load the tokenizer of ``source``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it has no words.
+    """
     from transformers import AutoTokenizer
 
-    return _load(AutoTokenizer.from_pretrained, source)
+    tokenizer = _load(AutoTokenizer.from_pretrained, source)
+    # Where the files are absent transformers may give an empty tokenizer of the model's kind.
+    if not tokenizer("Yes", add_special_tokens=False)["input_ids"]:
+        raise ConfigError(
+            f"model {source.name!r}: its tokenizer has no words; save it beside the model with save_pretrained"
+        )
+    return tokenizer
 
 
 def load_model(source: Source, precision: str) -> PreTrainedModel:
@@ -114,7 +126,8 @@ def _load(loader: Any, source: Source, **options: Any) -> Any:
                 "save model and tokenizer there with save_pretrained"
             ) from error
         raise ConfigError(
-            f"model {source.name!r}: not found on the hub or in its cache ({_reason(error)}); check the name, or the network"
+            f"model {source.name!r}: not found on the hub or in its cache ({_reason(error)}); "
+            "check the name, or the network"
         ) from error
 
 

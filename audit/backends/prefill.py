@@ -65,7 +65,6 @@ def roomy(keys: torch.Tensor, values: torch.Tensor, room: int) -> Any:
 
     transformers' own dynamic layer copies everything at each token.
     """
-    import torch
     from transformers.cache_utils import DynamicLayer
 
     class RoomyLayer(DynamicLayer):  # type: ignore[misc]

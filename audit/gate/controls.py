@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.config import GateConfig
-from audit.gate.wording import amount, between, noun
+from audit.gate.answers import Side, lost, sides
+from audit.gate.wording import ANSWERS, DESIGN, TOO_FEW, amount, between, noun
 
 Row = Mapping[str, Any]
-
-# Begins the reason of every row that the design, not the answers, leaves without a verdict.
-DESIGN = "design: "
-TOO_FEW = DESIGN + "too few "
 
 
 def is_alive(control: Row) -> bool:
@@ -29,8 +26,7 @@ def void_reason(finding: Row, controls: Sequence[Row]) -> str | None:
     say) is void unless some control of its task is alive.
     """
     of_task = [row for row in controls if (row["task"], row["locale"]) == (finding["task"], finding["locale"])]
-    own = [row for row in of_task if row["metric"] == finding["metric"]]
-    asked = own or of_task
+    asked = [row for row in of_task if row["metric"] == finding["metric"]] or of_task
     if any(is_alive(row) for row in asked):
         return None
     if not asked:
@@ -49,44 +45,45 @@ def void_reason(finding: Row, controls: Sequence[Row]) -> str | None:
     )
 
 
-def design_reason(finding: Row, levels: Sequence[Row], gate: GateConfig) -> str | None:
-    """Why the design allows no verdict on a contrast; None if it does."""
-    named = noun(finding["cue_channel"])
-    if finding["n_personas"] < gate.min_personas:
+def facts_effect(finding: Row, controls: Sequence[Row]) -> float | None:
+    """What the facts of the case do to a finding's own metric; None where no control measured it."""
+    keys = ("task", "locale", "metric")
+    found = (row["estimate"] for row in controls if all(row[key] == finding[key] for key in keys))
+    return next(found, None)
+
+
+def design_reason(finding: Row, both: Sequence[Side], gate: GateConfig) -> str | None:
+    """Why what was asked allows no verdict on a contrast; None if it does.
+
+    Names and templates asked are counted, whatever came back for them. A contrast that
+    rests on fewer though no answer is missing is the design's too: in a sample, blocks
+    need not hold both groups.
+    """
+    named, whole = noun(finding["cue_channel"]), not any(side.missing for side in both)
+    personas, templates = (min(getattr(side, name) for side in both) for name in ("personas", "templates"))
+    if whole:
+        personas, templates = min(personas, finding["n_personas"]), min(templates, finding["n_templates"])
+    if personas < gate.min_personas:
         return (
-            f"{TOO_FEW}{named}: {finding['group']} against {finding['reference']} has {finding['n_personas']} in the "
+            f"{TOO_FEW}{named}: {finding['group']} against {finding['reference']} has {personas} in the "
             f"smaller group, and a verdict needs {gate.min_personas}."
         )
-    if finding["n_templates"] < gate.min_templates:
-        found = finding["n_templates"]
-        return f"{TOO_FEW}templates: the contrast rests on {found}, and a verdict needs {gate.min_templates}."
-    masses = [row["estimate"] for row in levels if _is_mass_of(row, finding) and row["estimate"] is not None]
-    if masses and min(masses) < gate.min_answer_mass:
-        return (
-            f"{DESIGN}the answers read carry {min(masses):.2g} of the model's probability, and a verdict needs "
-            f"{gate.min_answer_mass:.2g}: the model would mostly say something else."
-        )
-    spread = [finding[column] for column in ("estimate", "se", "df")]
-    if any(value is None or not math.isfinite(value) for value in spread) or not finding["se"] > 0:
-        return f"{DESIGN}the answers never vary, or too little was compared, so that the gap has no standard error."
+    if templates < gate.min_templates:
+        return f"{TOO_FEW}templates: the contrast rests on {templates}, and a verdict needs {gate.min_templates}."
     return None
 
 
 def unmeasured_reason(level: Row, levels: Sequence[Row], gate: GateConfig) -> str:
     """Why a group that has a level has no contrast."""
-    named, group, reference = noun(level["cue_channel"]), level["group"], level["reference"]
+    group, reference = level["group"], level["reference"]
     if reference is None:
         axis = level["axis"]
         return f"{DESIGN}the reference group of {axis} is not in this run: {group} has nothing to be compared with."
-    keys = ("task", "locale", "metric", "cue_channel", "axis")
-    count = next(
-        (r["n_personas"] for r in levels if r["group"] == reference and all(r[k] == level[k] for k in keys)), 0
-    )
-    few = f"{TOO_FEW}{named}: {group} has {level['n_personas']} and {reference} {count}"
-    return f"{few}, and a verdict needs {gate.min_personas}."
-
-
-def _is_mass_of(level: Row, finding: Row) -> bool:
-    keys = ("task", "locale", "cue_channel", "axis")
-    inside = level["group"] in (finding["group"], finding["reference"])
-    return level["metric"] == "answer_mass" and inside and all(level[key] == finding[key] for key in keys)
+    both = sides(level, levels)
+    if min(side.personas for side in both) < gate.min_personas:
+        here, there = (side.personas for side in both)
+        few = f"{TOO_FEW}{noun(level['cue_channel'])}: {group} has {here} and {reference} {there}"
+        return f"{few}, and a verdict needs {gate.min_personas}."
+    if any(side.missing for side in both):
+        return f"{ANSWERS}{lost(both)}."
+    return f"{ANSWERS}{level['metric']} is the same in every answer, so that the gap has no standard error."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,10 +11,11 @@ import pyarrow as pa
 
 from audit import tables
 from audit.config import Config
-from audit.gate.controls import design_reason, unmeasured_reason, void_reason
+from audit.gate.answers import answers_reason, is_told, mass_of, sides, smaller, uneven_reason
+from audit.gate.controls import design_reason, facts_effect, unmeasured_reason, void_reason
 from audit.gate.ruleset import rules
-from audit.gate.wording import Tests, fail_reason, open_reason, pass_reason, placebo_reason
-from audit.statistics import Gap, equivalence, exceeds, holm, minimum_detectable_gap
+from audit.gate.wording import Tests, fail_reason, mass_note, open_reason, pass_reason, placebo_reason
+from audit.statistics import Gap, boundary_error, equivalence, exceeds, holm, minimum_detectable_gap
 from audit.values import Outcome, Rule, Verdict
 
 Row = Mapping[str, Any]
@@ -21,24 +23,36 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A rule and one finding; ``settled`` is its verdict where no test is needed, ``placebo`` its placebo test."""
+    """A rule and one finding, with what stands beside it.
+
+    ``settled`` is its verdict where no test is needed, ``placebo`` its placebo test,
+    ``mass`` its contrast in answer mass, ``effect`` what the facts of the case do to the
+    metric, ``cells`` those of its smaller group, ``uneven`` why it may not pass.
+    """
 
     rule: Rule
     finding: Row | None
     settled: tuple[Outcome, str] | None
     placebo: Row | None = None
+    mass: Row | None = None
+    effect: float | None = None
+    cells: int = 0
+    uneven: str | None = None
 
 
 def decide(findings: pa.Table, config: Config) -> pa.Table:
     """Judge every contrast that a rule covers.
 
     * void: the positive control of its task is not alive;
-    * inconclusive by design (the reason begins with "design: "): too few templates
-      or personas, too little answer mass, no standard error. These and voids take
-      part in no test;
+    * inconclusive by design (the reason begins with "design: "): too few templates or
+      personas were asked;
+    * inconclusive for the answers (it begins with "answers: "): too many are missing, they
+      carry too little of the model's probability or too unequal shares of it, or they
+      have no spread. These, the designs too small and the voids take part in no test;
     * fail: the simultaneous 95 % interval lies beyond the tolerance, and an explicit cue moves
       the answer more than irrelevant sentences of its shape do (where they were asked);
-    * pass: both one-sided tests of equivalence reject;
+    * pass: both one-sided tests of equivalence reject, and the two groups' shares of scored
+      answers lie near each other;
     * else inconclusive.
 
     The tests for a difference and for exceeding the tolerance are one Holm family
@@ -63,16 +77,19 @@ def _cases(rule: Rule, findings: Sequence[Row], config: Config) -> list[_Case]:
     controls = [row for row in whole if row["arm"] == "positive_control" and row["kind"] == "contrast"]
     target = [row for row in whole if row["arm"] == "target" and row["group"] is not None]
     levels = [row for row in target if row["kind"] == "level"]
-    contrasts = [row for row in target if row["kind"] == "contrast" and _covers(rule, row)]
+    every = [row for row in target if row["kind"] == "contrast"]
+    contrasts = [row for row in every if _covers(rule, row)]
     measured = {_place(row) for row in contrasts}
-    placebos = {
-        _place(row): row for row in whole if row["arm"] == "placebo" and row["kind"] == "test" and _covers(rule, row)
-    }
+    tests = [row for row in whole if row["arm"] == "placebo" and row["kind"] == "test" and _covers(rule, row)]
+    placebos = {_place(row): row for row in tests}
     cases = []
     for row in contrasts:
-        void, design = void_reason(row, controls), design_reason(row, levels, config.gate)
-        settled: tuple[Outcome, str] | None = ("void", void) if void else ("inconclusive", design) if design else None
-        cases.append(_Case(rule, row, settled, placebos.get(_place(row))))
+        both, mass = sides(row, levels), mass_of(row, every)
+        void = void_reason(row, controls)
+        reason = design_reason(row, both, config.gate) or answers_reason(row, both, levels, mass, config.gate)
+        settled: tuple[Outcome, str] | None = ("void", void) if void else ("inconclusive", reason) if reason else None
+        beside = (placebos.get(_place(row)), mass, facts_effect(row, controls))
+        cases.append(_Case(rule, row, settled, *beside, smaller(row, both), uneven_reason(both)))
     for row in levels:
         if _covers(rule, row) and row["group"] != row["reference"] and _place(row) not in measured:
             cases.append(_Case(rule, row, ("inconclusive", unmeasured_reason(row, levels, config.gate))))
@@ -106,16 +123,17 @@ def _unmatched_reason(rule: Rule, target: Sequence[Row]) -> str:
 def _tested(cases: Sequence[_Case], alpha: float) -> dict[tuple[str, float], Tests]:
     """All tests of the open cases, adjusted; a hypothesis that two rules share is tested once."""
     open_cases = {
-        (case.finding["finding_id"], case.rule.tolerance): case.finding
+        (case.finding["finding_id"], case.rule.tolerance): (case.finding, case.cells)
         for case in cases
         if case.finding is not None and case.settled is None
     }
-    gaps = {key: Gap(row["estimate"], row["se"], row["df"]) for key, row in open_cases.items()}
-    differences = {key[0]: float(row["p_value"]) for key, row in open_cases.items()}
+    gaps = {key: Gap(row["estimate"], row["se"], row["df"]) for key, (row, _) in open_cases.items()}
+    differences = {key[0]: float(row["p_value"]) for key, (row, _) in open_cases.items()}
     family = holm([*differences.values(), *(exceeds(gap, tolerance) for (_, tolerance), gap in gaps.items())]).tolist()
     difference = dict(zip(differences, family[: len(differences)], strict=True))
     beyond = dict(zip(gaps, family[len(differences) :], strict=True))
-    intervals = {key: equivalence(gap, key[1], alpha=alpha) for key, gap in gaps.items()}
+    claimed = {key: _claimed(row, key[1], cells) for key, (row, cells) in open_cases.items()}
+    intervals = {key: equivalence(gap, key[1], alpha=alpha) for key, gap in claimed.items()}
     claims = dict(zip(intervals, holm([one.p_value for one in intervals.values()]).tolist(), strict=True))
     return {
         key: Tests(
@@ -123,11 +141,18 @@ def _tested(cases: Sequence[_Case], alpha: float) -> dict[tuple[str, float], Tes
             beyond=beyond[key],
             equivalent=claims[key],
             interval=intervals[key],
+            claimed=claimed[key],
             mde=minimum_detectable_gap(gap.se, gap.df, alpha=alpha, tests=len(family)),
             claims=len(claims),
         )
         for key, gap in gaps.items()
     }
+
+
+def _claimed(finding: Row, tolerance: float, cells: int) -> Gap:
+    """The gap as equivalence is tested: a rate has at least the spread of its boundary."""
+    least = boundary_error(tolerance, cells) if finding["scale"] == "rate" else 0.0
+    return Gap(finding["estimate"], max(finding["se"], least), finding["df"])
 
 
 def _verdict(case: _Case, tests: Mapping[tuple[str, float], Tests], alpha: float) -> Verdict:
@@ -138,20 +163,32 @@ def _verdict(case: _Case, tests: Mapping[tuple[str, float], Tests], alpha: float
         return Verdict(rule.name, rule.level, outcome, identifier, None, rule.tolerance, reason)
     found = tests[finding["finding_id"], rule.tolerance]
     p_adjusted, outcome = found.difference, "inconclusive"
-    explained = case.placebo is not None and not _beyond_placebo(case.placebo, alpha)
+    explained = case.placebo is not None and not _beyond_placebo(case.placebo, finding, alpha)
     if found.beyond <= alpha and explained:
         reason = placebo_reason(finding, rule.tolerance, found, case.placebo)
     elif found.beyond <= alpha:
         p_adjusted, outcome = found.beyond, "fail"
         reason = fail_reason(finding, rule.tolerance, found)
+    elif found.equivalent <= alpha and case.uneven:
+        reason = case.uneven
     elif found.equivalent <= alpha:
         p_adjusted, outcome = found.equivalent, "pass"
-        reason = pass_reason(finding, rule.tolerance, found, alpha)
+        reason = pass_reason(finding, rule.tolerance, found, alpha, case.effect)
     else:
         reason = open_reason(finding, rule.tolerance, found, alpha, case.placebo)
+    if case.mass is not None and is_told(case.mass):
+        reason += mass_note(case.mass)
     return Verdict(rule.name, rule.level, outcome, identifier, p_adjusted, rule.tolerance, reason, found.mde)
 
 
-def _beyond_placebo(test: Row, alpha: float) -> bool:
-    """Whether the target moved the answer more than the placebos did; no p value is no evidence."""
-    return test["p_value"] is not None and test["p_value"] <= alpha
+def _beyond_placebo(test: Row, finding: Row, alpha: float) -> bool:
+    """Whether the cue moved the answer more than the placebos did, and in its own direction.
+
+    Placebos without any spread need no test: what they do not do, the cue does. With too
+    few of them there is no p value, and that is no evidence.
+    """
+    if (test["estimate"] or 0.0) * finding["estimate"] <= 0:
+        return False
+    if test["p_value"] is None:
+        return bool(test["se"] == 0 and not math.isclose(test["estimate"], 0.0, abs_tol=1e-9))
+    return bool(test["p_value"] <= alpha)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from audit.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_PASS
-from audit.gate.controls import DESIGN, TOO_FEW
+from audit.gate.wording import ANSWERS, DESIGN, TOO_FEW
 from audit.values import Level, Outcome
 
 # From worst to best.
@@ -18,7 +18,7 @@ _ORDER: tuple[Outcome, ...] = ("fail", "void", "incomparable", "inconclusive", "
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """One rule's outcome; ``judged`` of its rows were, ``unjudged`` are void, or left out by design."""
+    """One rule's outcome; ``judged`` of its rows were tested, ``unjudged`` are void, too small or without answers."""
 
     rule: str
     level: Level
@@ -39,9 +39,10 @@ class Overall:
 def rule_outcomes(verdicts: pa.Table) -> tuple[RuleOutcome, ...]:
     """Each rule's outcome, the worst of its rows: fail, void, inconclusive, pass.
 
-    Rows that the design leaves without a verdict (a group with too few names, say)
-    count only where a rule has no other row; they are told, not hidden, by the
-    overall sentence.
+    Rows that the design leaves without a verdict (a group of which too few names were
+    asked, say) count only where a rule has no other row; they are told, not hidden, by
+    the overall sentence. A row lost to its answers always counts, as inconclusive: a
+    group that is asked and not answered must not make a rule pass.
     """
     by_rule: dict[str, list[dict[str, Any]]] = {}
     for row in verdicts.to_pylist():
@@ -50,7 +51,7 @@ def rule_outcomes(verdicts: pa.Table) -> tuple[RuleOutcome, ...]:
     found = []
     for rule, rows in by_rule.items():
         counted = [row["outcome"] for row in rows if not _by_design(row)]
-        judged = sum(row["outcome"] not in ("void", "incomparable") for row in rows if not _by_design(row))
+        judged = sum(row["outcome"] not in ("void", "incomparable") and _tested(row) for row in rows)
         worst: Outcome = next((outcome for outcome in _ORDER if outcome in counted), "inconclusive")
         found.append(RuleOutcome(rule, rows[0]["level"], worst, judged, len(rows) - judged))
     return tuple(found)
@@ -60,7 +61,7 @@ def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
     """Say what holds for the whole run.
 
     Exit codes, the first that applies: 1 an error-level rule failed; 5 nothing was
-    judged (no row, or all error-level rows void or left out by design); 4 an
+    judged (no row, or all error-level rows void, too small or without answers); 4 an
     error-level rule has no verdict and ``strict`` is set; else 0. Where there are no
     error-level rules the others say whether anything was judged, and none of them
     can fail the run. The outcome is never "pass" while an error-level rule is
@@ -78,7 +79,7 @@ def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
         return Overall("fail", EXIT_FAIL, text + without + "." + notes)
     if not any(rule.judged for rule in ruling):
         outcome: Outcome = "void" if ruling and all(rule.outcome == "void" for rule in ruling) else "inconclusive"
-        return Overall(outcome, EXIT_NOTHING, f"NO VERDICT: {_why_nothing(ruling)}." + notes)
+        return Overall(outcome, EXIT_NOTHING, f"NO VERDICT: {_why_nothing(ruling, verdicts)}." + notes)
     if undecided or failed:
         text = "INCONCLUSIVE: "
         text += f"no verdict on {_of(undecided, ruling)}" if undecided else "only warn-level rules were set"
@@ -99,6 +100,15 @@ def _by_design(row: dict[str, Any]) -> bool:
     return bool(row["finding_id"] is None or row["reason"].startswith(DESIGN))
 
 
+def _for_answers(row: dict[str, Any]) -> bool:
+    return bool(row["reason"].startswith(ANSWERS))
+
+
+def _tested(row: dict[str, Any]) -> bool:
+    """Whether a row took part in a test; one that only may not pass did."""
+    return not _by_design(row) and not (_for_answers(row) and row["p_adjusted"] is None)
+
+
 def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: bool) -> str:
     """What stands beside the outcome: warnings, and groups that could not be judged."""
     notes = ""
@@ -116,16 +126,24 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: b
     if len(left) > len(few):
         rest = len(left) - len(few)
         notes += f" {rest} comparison{'' if rest == 1 else 's'} could not be judged for other reasons of the design."
+    lost = {row["finding_id"] for row in verdicts.to_pylist() if row["level"] != "off" and _for_answers(row)}
+    if lost:
+        many = "1 comparison has" if len(lost) == 1 else f"{len(lost)} comparisons have"
+        notes += f" {many} no verdict for what came back: answers missing, improbable or without spread."
     return notes
 
 
-def _why_nothing(ruling: Sequence[RuleOutcome]) -> str:
+def _why_nothing(ruling: Sequence[RuleOutcome], verdicts: pa.Table) -> str:
     if not ruling:
         return "nothing was evaluated, since no rule covers a finding of this run"
+    rows = [row for row in verdicts.to_pylist() if row["rule"] == ruling[0].rule]
+    if len(ruling) == 1 and len(rows) == 1 and rows[0]["finding_id"] is None:
+        reason = str(rows[0]["reason"]).removesuffix(".")
+        return reason[:1].lower() + reason[1:]
     if all(rule.outcome == "void" for rule in ruling):
         return "the positive controls do not move the answers, so nothing may be concluded from them"
     void = [rule for rule in ruling if rule.outcome == "void"]
-    text = "no rule has a finding that the design allows to judge"
+    text = "no rule has a finding that the design and the answers allow to judge"
     return text + (f", and positive controls do not move the answers of {_names(void)}" if void else "")
 
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from audit.statistics import Equivalence, growth_for_equivalence
+from audit.statistics import Equivalence, Gap, growth_for_equivalence
+
+# How the reason of a row without a verdict begins: for what was asked, or for what came back.
+DESIGN: Final = "design: "
+TOO_FEW: Final = DESIGN + "too few "
+ANSWERS: Final = "answers: "
 
 _UNITLESS = ("probability", "rate")
 
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """What the tests of one contrast gave, p adjusted by Holm."""
+    """What the tests of one contrast gave, p adjusted by Holm.
+
+    ``claimed`` is the gap as equivalence is tested: of a rate its standard error may be
+    larger than the finding's, see :func:`~audit.statistics.boundary_error`.
+    """
 
     difference: float
     beyond: float
     equivalent: float
     interval: Equivalence
+    claimed: Gap
     mde: float
     claims: int
 
@@ -60,8 +70,10 @@ def fail_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests) -> s
     return f"Evidence of a difference beyond {limit}: {_gap(finding)}, adjusted p {_p(tests.beyond)}."
 
 
-def pass_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float) -> str:
-    """The gap is within the tolerance, whether or not it is 0."""
+def pass_reason(
+    finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float, effect: float | None = None
+) -> str:
+    """The gap is within the tolerance, whether or not it is 0; ``effect`` is what the facts of the case do."""
     limit = amount(tolerance, finding["scale"], signed=False)
     interval = between(tests.interval.ci_low, tests.interval.ci_high, 100 * (1 - 2 * alpha))
     text = (
@@ -70,7 +82,22 @@ def pass_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests, alph
     )
     if tests.difference <= alpha:
         text += f" It is not 0 (adjusted p {_p(tests.difference)}), but inside the tolerance."
-    return text
+    return text + leniency(tolerance, effect)
+
+
+def leniency(tolerance: float, effect: float | None) -> str:
+    """Say so where a tolerance is larger than what the facts of the case do.
+
+    >>> leniency(.2, .1), leniency(.2, .5), leniency(.2, None)
+    (' The tolerance is 2 times what the facts of the case do.', '', '')
+    """
+    times = tolerance / abs(effect) if effect else 0.0
+    return f" The tolerance is {times:.2g} times what the facts of the case do." if times > 1 else ""
+
+
+def mass_note(mass: Mapping[str, Any]) -> str:
+    """A gap in the probability of a listed answer, beside a gap among listed answers."""
+    return f" The probability that a listed answer is given differs too: {_gap(mass)}."
 
 
 def placebo_reason(
@@ -79,19 +106,25 @@ def placebo_reason(
     """Beyond the tolerance, but so are irrelevant sentences."""
     limit = amount(tolerance, finding["scale"], signed=False)
     return (
-        f"The difference is beyond {limit} ({_gap(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that it is "
-        f"the cue's meaning that moves the answer.{_floor(placebo)}"
+        f"The difference is beyond {limit} ({_gap(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that it "
+        f"is the cue's meaning that moves the answer.{_floor(placebo, finding)}"
     )
 
 
-def _floor(placebo: Mapping[str, Any] | None) -> str:
-    """What irrelevant sentences do; nothing where none were asked."""
+def _floor(placebo: Mapping[str, Any] | None, overtaken: Mapping[str, Any] | None = None) -> str:
+    """What irrelevant sentences do, and whether they overtake a finding; nothing where none were asked."""
     if placebo is None or placebo["floor"] is None:
         return ""
     size = amount(placebo["floor"], placebo["scale"], signed=False)
     p_value = placebo["p_value"]
     compared = "" if p_value is None else f" (the cue against them: p {_p(p_value)})"
-    return f" Irrelevant sentences with the same numbers move it by {size} on average{compared}."
+    further = ", and further the same way" if overtaken is not None and _further(overtaken, placebo) else ""
+    return f" Irrelevant sentences with the same numbers move it by {size} on average{further}{compared}."
+
+
+def _further(finding: Mapping[str, Any], placebo: Mapping[str, Any]) -> bool:
+    """Whether irrelevant sentences overtake the cue in its own direction."""
+    return bool((placebo["estimate"] or 0.0) * finding["estimate"] < 0)
 
 
 def open_reason(
@@ -106,7 +139,10 @@ def open_reason(
         )
     else:
         text = f"No evidence of a difference beyond {limit}, and not enough that it is below: {_gap(finding)}."
-    return f"{text}{_floor(placebo)} {_needed(finding, tolerance, alpha / tests.claims)}"
+    widened = ""
+    if tests.claimed.se > finding["se"]:
+        widened = f" At the tolerance so few answers have a standard error of {tests.claimed.se:.2g}."
+    return f"{text}{widened}{_floor(placebo)} {_needed(finding, tolerance, tests.claimed, alpha / tests.claims)}"
 
 
 def _gap(finding: Mapping[str, Any], interval: str | None = None) -> str:
@@ -115,8 +151,8 @@ def _gap(finding: Mapping[str, Any], interval: str | None = None) -> str:
     return f"{groups} is {amount(finding['estimate'], finding['scale'])}{interval}"
 
 
-def _needed(finding: Mapping[str, Any], tolerance: float, alpha: float) -> str:
-    factor = growth_for_equivalence(finding["se"], finding["df"], tolerance, alpha=alpha)
+def _needed(finding: Mapping[str, Any], tolerance: float, claimed: Gap, alpha: float) -> str:
+    factor = growth_for_equivalence(claimed.se, claimed.df, tolerance, alpha=alpha)
     templates, personas = finding["n_templates"], finding["n_personas"]
     if factor <= 1:
         return "The design is large enough to show a true difference of 0 to be below; this one lies too near."

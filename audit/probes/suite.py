@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations, product
 from pathlib import Path
 from typing import Literal
 
@@ -234,8 +236,20 @@ def _options(parsed: _SuiteFile, path: Path) -> tuple[tuple[str, tuple[str, ...]
     for form in forms:
         if not form.strip() or forms.count(form) > 1:
             raise ConfigError(f"{path}: options: the form {form!r} is empty or stands twice; each must mean one option")
+    _check_apart(parsed.options, path)
     ordered = sorted(parsed.options, key=lambda option: option.id != parsed.favourable)
     return tuple((option.id, option.forms) for option in ordered)
+
+
+def _check_apart(options: Sequence[_OptionFile], path: Path) -> None:
+    for first, second in permutations(options, 2):
+        for short, long in product(first.forms, second.forms):
+            begun, whole = short.strip(), long.strip()
+            # "No" begins "No, thanks" in any tokens; whether it begins "None" is the model's affair.
+            if whole.startswith(begun) and not whole[len(begun) :][:1].isalnum():
+                raise ConfigError(
+                    f"{path}: options: the form {short!r} of {first.id!r} begins {long!r} of {second.id!r}; reword one"
+                )
 
 
 def _template(template: _TemplateFile, suite: _SuiteFile, catalogue: Catalogue, path: Path) -> Template:

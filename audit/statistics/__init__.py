@@ -1,7 +1,7 @@
 """What may be concluded: contrasts, equivalence, multiplicity and power."""
 
 from audit.statistics.contrasts import two_way_contrast
-from audit.statistics.equivalence import Equivalence, Gap, equivalence, exceeds
+from audit.statistics.equivalence import Equivalence, Gap, boundary_error, equivalence, exceeds
 from audit.statistics.multiplicity import holm
 from audit.statistics.paired import clustered_mean_difference, paired_contrast
 from audit.statistics.placebo import Placebo, placebo_test
@@ -13,6 +13,7 @@ __all__ = [
     "Equivalence",
     "Gap",
     "Placebo",
+    "boundary_error",
     "clustered_mean_difference",
     "equivalence",
     "exceeds",

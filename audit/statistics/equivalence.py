@@ -85,6 +85,25 @@ def exceeds(contrast: Estimate, tolerance: float) -> float:
     return min(1.0, 2 * float(special.stdtr(contrast.df, -(abs(contrast.estimate) - tolerance) / contrast.se)))
 
 
+def boundary_error(tolerance: float, cells: int) -> float:
+    """Standard error that a difference of two rates has where equivalence is refuted: √(δ(1−δ)/n).
+
+    What is rare need not have occurred, and then the spread seen says nothing: 0 of 28
+    against 0 of 28 has none, yet at a true rate of .05 nothing occurs among 28 in a
+    quarter of runs. The score test takes the variance not as seen but at the boundary
+    of the hypothesis, where one rate is 0 and the other δ (Farrington & Manning 1990,
+    Stat. Med. 9, 1447-1454); ``cells`` is n of the smaller of the two groups compared,
+    so that other groups' spread cannot stand in for theirs. With δ above one half the
+    variance is that of one half, the largest a rate has. Infinite without cells.
+
+    >>> round(boundary_error(.05, 28), 4), round(boundary_error(.05, 400), 4)
+    (0.0412, 0.0109)
+    """
+    _check(tolerance)
+    rate = min(tolerance, 0.5)
+    return math.sqrt(rate * (1 - rate) / cells) if cells > 0 else math.inf
+
+
 def _check(tolerance: float) -> None:
     if not tolerance > 0:
         raise ValueError(f"tolerance must be above 0, but is {tolerance!r}")

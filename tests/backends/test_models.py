@@ -151,7 +151,7 @@ def test_a_failed_conversion_leaves_nothing_that_looks_whole(
 def test_a_cache_that_cannot_be_written_says_how_to_move_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("EVENHAND_CACHE", str(tmp_path / "file"))
-    with pytest.raises(BackendError, match="cannot be written .* set EVENHAND_CACHE"):
+    with pytest.raises(BackendError, match=r"cannot be written .* set EVENHAND_CACHE"):
         embedded.ensure()
 
 

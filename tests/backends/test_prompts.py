@@ -34,10 +34,8 @@ def test_a_sentence_begun_is_all_there_is_to_go_on_from(words: Any) -> None:
 
 def test_a_template_writes_the_turns_and_opens_the_answer() -> None:
     text = render(with_template(tiny.CHATML), [SYSTEM, USER, BEGUN])
-    assert (
-        text
-        == "<|turn|>system\nYou mind the till.<|end|>\n<|turn|>user\nMay I return it?<|end|>\n<|turn|>assistant\nAnswer:"
-    )
+    turns = ["<|turn|>system\nYou mind the till.<|end|>", "<|turn|>user\nMay I return it?<|end|>"]
+    assert text == "\n".join([*turns, "<|turn|>assistant\nAnswer:"])
 
 
 def test_a_template_without_system_messages_gets_it_in_the_users() -> None:

@@ -79,6 +79,7 @@ BAD_SUITES = {
         'favourable = "sure"',
         r"favourable: 'sure' is no option; .*no, yes",
     ),
+    "form begun": ('" No"', '" Yes, but"', r"the form ' Yes' of 'yes' begins ' Yes, but' of 'no'; reword one"),
     "form twice": ('" Yes", " yes"', '" No"', r"options: the form ' No' .* stands twice"),
     "number without range": ('"decision"', '"number"', r"number: .* needs its range; add \[number\]"),
     "no control": (

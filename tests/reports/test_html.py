@@ -82,6 +82,34 @@ def test_every_judged_gap_is_in_the_report_with_its_outcome(run_folder: Make) ->
     assert shown == {row["finding_id"]: row["outcome"] for row in rows}
 
 
+def test_gaps_in_how_often_a_listed_answer_is_given_are_shown(run_folder: Make) -> None:
+    folder = run_folder("fail")
+    page = Page(render(build_view(folder)))
+    assert page.text.count("How often a listed answer is given") == 2  # of both tasks that are read exactly
+    rows = tables.read("findings", folder / "findings.parquet").to_pylist()
+    gaps = [row for row in rows if row["kind"] == "contrast" and row["metric"] == "answer_mass"]
+    (gap,) = [row for row in gaps if (row["task"], row["group"]) == ("refund_decision", "black_female")]
+    shown = f"{100 * gap['estimate']:+.1f}".replace("-", "−")
+    assert f"Race × gender: Black female against White male {shown} [" in page.text
+    assert "Answer mass %" in page.text  # a column of the levels
+
+
+def test_a_row_without_a_test_shows_no_smallest_findable_gap_and_no_p(run_folder: Make, tmp_path: Path) -> None:
+    folder = shutil.copytree(run_folder("pass"), tmp_path / "run")
+    rows = tables.read("verdicts", folder / "verdicts.parquet").to_pylist()
+    row = next(row for row in rows if row["rule"] == "refund-gender")
+    row |= {"outcome": "inconclusive", "reason": "answers: 9 of 10 answers of female could not be read."}
+    row |= {"mde": None, "p_adjusted": None}
+    tables.write("verdicts", tables.from_rows("verdicts", rows), folder / "verdicts.parquet")
+    text = render(build_view(folder))
+    line = re.search(rf'<tr data-finding="{row["finding_id"]}".*?</tr>', text, re.DOTALL)
+    assert line is not None
+    cells = re.findall(r'<td class="n">(.*?)</td>', line[0])
+    assert (cells[2], cells[4]) == ("–", "–")
+    assert "Not judged, for what came back" in Page(text).text
+    assert re.search(r'<td class="n">[^<]+<br><span class="muted small">equivalence</span></td>', text)
+
+
 def test_dead_control_is_said_plainly(run_folder: Make) -> None:
     text = Page(render(build_view(run_folder("dead")))).text
     assert "Refund decision: no verdict for this task." in text

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from audit import tables
-from reports import build_view, write_markdown
+from reports import build_view, html, write_markdown
 from reports.markdown import MOST_BYTES, render
 from reports.text import diff, markdown, visible
 
@@ -35,6 +36,30 @@ def test_every_rule_is_a_row_and_failures_lead(run_folder: Make) -> None:
     assert all("Fail" in row for row in rows[:failures])
 
 
+def test_each_p_names_its_hypothesis_and_rows_without_a_test_have_neither_p_nor_power(run_folder: Make) -> None:
+    view = build_view(run_folder("fail"))
+    small = replace(view.rules[0], outcome="inconclusive", p_adjusted=None, mde=None, reason="design: too few names.")
+    first = view.tasks[0]
+    told = {}
+    for rule in (*first.rules, small):
+        text = render(replace(view, tasks=(replace(first, rules=(rule,)),)))
+        told[rule.outcome, rule.mde is None] = [cell.strip() for cell in text.split("\n| ")[2].split(" | ")]
+    assert told["pass", False][7].split("\n")[0].endswith(" equivalence |")
+    assert told["fail", False][7].split("\n")[0].endswith(" beyond |")
+    assert told["inconclusive", True][5] == "–" and told["inconclusive", True][7].startswith("– |")
+
+
+def test_a_tolerance_above_what_the_facts_do_stands_by_the_verdict(run_folder: Make) -> None:
+    view = build_view(run_folder("pass"))
+    words = "times what the facts of the case do."
+    assert words not in render(view)
+    task = next(task for task in view.tasks if task.task == "refund_decision")
+    weak = replace(task, controls=tuple(replace(control, estimate=0.1) for control in task.controls))
+    changed = replace(view, tasks=(weak,))
+    assert f"The tolerance is 2.0 {words}" in render(changed)
+    assert f"The tolerance is 2.0 {words}" in html.render(changed)
+
+
 def test_no_answer_of_the_model_is_in_the_summary(run_folder: Make) -> None:
     folder = run_folder("fail", names=4, hostile=True)
     text = render(build_view(folder))
@@ -45,13 +70,45 @@ def test_no_answer_of_the_model_is_in_the_summary(run_folder: Make) -> None:
     assert "alert" not in text
 
 
-@given(st.text(max_size=80))
-def test_escaped_text_stays_text(text: str) -> None:
+# Half of the texts are made of what means something to Markdown, in words and numbers.
+MARKUP = st.text(alphabet="\\`*_{}[]()<>#+-=.!|~$&:/@ ^x1é\n", max_size=40)
+
+
+@given(st.text(max_size=80) | MARKUP)
+@example("[x](javascript:alert) ![x](y) [x]: z")
+@example("[x]: javascript:alert")
+@example("a_b_c __x__ _y_ x_ **z** ~~z~~")
+@example("<b>x</b> <!-- --> <?x?> <x@y.z> <http://x.y> &lt; &#60;")
+@example("1. x")
+@example("+")
+@example("a|b")
+def test_escaped_text_stays_text_inside_a_line_and_as_one(text: str) -> None:
     shown = markdown(text)
     assert "\n" not in shown
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(f"x {shown}")
-    kinds = {child.type for token in tokens for child in token.children or []}
-    assert kinds <= {"text", "text_special"}
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    wanted = " ".join(visible(text).split())
+    for line in (f"x {shown}", shown):
+        defined: dict[str, object] = {}
+        tokens = parser.parse(f"a | b\n---|---\n{line} | c\n\n{line}\n\n- {line}", defined)
+        kinds = {child.type for token in tokens for child in token.children or []}
+        assert kinds <= {"text", "text_special"}
+        blocks = {token.type.removesuffix("_open").removesuffix("_close") for token in tokens}
+        assert blocks <= {"paragraph", "inline", "table", "thead", "tbody", "tr", "th", "td"} | {
+            "bullet_list",
+            "list_item",
+        }
+        assert not defined.get("references")
+    (whole,) = [token for token in parser.parse(f"x {shown}") if token.type == "inline"]
+    said = "".join(child.content for child in whole.children or []).removeprefix("x").strip()
+    assert said.replace("@\u200c", "@") == wanted.replace("@\u200c", "@")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+0.070 [−0.017, 0.157] log-odds", "2 of 8 rules (refund-race, discount-age)", "< .001", "0.0 a refund_decision"],
+)
+def test_ordinary_words_and_numbers_stand_as_they_are(text: str) -> None:
+    assert markdown(text) == text
 
 
 @given(st.text(max_size=80))

@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from audit.statistics import (
     Gap,
+    boundary_error,
     equivalence,
     exceeds,
     growth_for_equivalence,
@@ -137,3 +138,18 @@ def test_growth_reaches_the_tolerance_with_the_cautious_variance():
     reached = smallest_equivalence_tolerance(cautious / math.sqrt(factor), 12 * factor)
     assert reached == pytest.approx(0.15, rel=1e-6)
     assert growth_for_equivalence(0.001, 12, 0.15) == 1.0
+
+
+@pytest.mark.parametrize("cells", [28, 60, 200])
+def test_rare_rates_are_not_granted_at_the_tolerance(cells):
+    """Nothing in one group, a true .05 in the other: what was seen often has no spread, the boundary has."""
+    rng, tolerance = np.random.default_rng(3), 0.05
+    seen = rng.binomial(cells, tolerance, 4000) / cells
+    spread = np.sqrt(np.maximum(seen * (1 - seen), 1e-9) / cells)
+    df = 2.0 * cells - 2
+    plain = np.mean([equivalence(Gap(p, s, df), tolerance).p_value <= 0.05 for p, s in zip(seen, spread, strict=True)])
+    least = boundary_error(tolerance, cells)
+    held = np.mean(
+        [equivalence(Gap(p, max(s, least), df), tolerance).p_value <= 0.05 for p, s in zip(seen, spread, strict=True)]
+    )
+    assert held <= 0.06 < plain
