@@ -12,22 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from audit import tables
+from audit.asking import ask
 from audit.config import Config, parse
 from audit.errors import ConfigError, NothingEvaluatedError
 from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
-from audit.progress import Forecast, Progress, Silent
+from audit.progress import Progress, Silent
 from audit.values import content_hash
 
 if TYPE_CHECKING:
-    from audit.backends import Backend, Batch
+    from audit.backends import Backend
     from audit.gate import Overall
     from audit.probes import Suite
 
 RUNS: Final = Path(".evenhand") / "runs"
 _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
+_VERBS: Final = {"scores": "score", "findings": "measure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,9 @@ def complete(run: Run) -> pa.Table:
         "code": code_hash("backends"),
         "parents": _parents(manifest, "probes"),
     }
-    made = _stage(run, "complete", key, ("completions",), lambda: {"completions": _ask(run, backend, key)})
+    made = _stage(
+        run, "complete", key, ("completions",), lambda: {"completions": ask(run.folder, backend, key, run.progress)}
+    )
     for parts in run.folder.glob("completions.parts-*"):  # only now does the manifest vouch for the whole
         shutil.rmtree(parts)
     return made["completions"]
@@ -300,59 +303,21 @@ def _write(
     manifest.save()
 
 
-def _ask(run: Run, backend: Backend, key: Mapping[str, Any]) -> pa.Table:
-    """Ask batch by batch; each answered batch is a file of its own until all are there."""
-    probes = run.table("probes")
-    manifest = Manifest.load(run.folder)
-    manifest.data["model"] = dict(backend.describe())
-    manifest.save()
-    batches = backend.plan(probes)
-    layout = [(batch.kind, batch.rows.tolist(), batch.draws.tolist()) for batch in batches]
-    parts = run.folder / f"completions.parts-{content_hash([key, layout], 12)}"
-    forecast = Forecast(batches)
-    answered: dict[int, pa.Table] = {}
-    for number, batch in enumerate(batches):
-        found = _part(parts, number, batch)
-        if found is not None:
-            answered[number] = found
-            forecast.skip(batch)
-    run.progress.begin("complete", len(batches))
-    run.progress.advance(len(answered), "found on disk" if answered else "", None)
-    for number, batch in enumerate(batches):
-        if number not in answered:
-            table = backend.complete(probes, batch)
-            tables.write("completions", table, parts / f"{number:06d}.parquet")
-            answered[number] = table
-            forecast.finish(batch)
-            run.progress.advance(len(answered), f"{batch.kind}s", forecast.seconds_left())
-    return _in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
-
-
-def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
-    """An answered batch from disk; one that cannot be read counts as not answered."""
-    path = parts / f"{number:06d}.parquet"
-    if not path.is_file():
-        return None
-    try:
-        found = tables.read("completions", path)
-    except ConfigError:
-        return None
-    return found if found.num_rows == len(batch.rows) else None
-
-
-def _in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:
-    """Sort as the probes stand, then by draw."""
-    place = pc.index_in(completions.column("probe_id"), probes.column("probe_id").combine_chunks())
-    order = pa.table({"place": place, "draw": completions.column("draw")})
-    return completions.take(pc.sort_indices(order, sort_keys=[("place", "ascending"), ("draw", "ascending")]))
-
-
 def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
     """Hashes of the tables as they lie there, so that one that was changed or damaged is never taken for fresh."""
     found = {name: file_hash(manifest.folder / f"{name}.parquet") for name in names}
     missing = [name for name, known in found.items() if known is None]
     if missing:
         raise ConfigError(f"{manifest.folder}: has no {missing[0]} yet; run the stages before, or 'evenhand run'")
+    for name in names:
+        made_from = manifest.data.get("tables", {}).get(name, {}).get("parents", {})
+        for parent, known in made_from.items():
+            if file_hash(manifest.folder / f"{parent}.parquet") != known:
+                verb = _VERBS.get(name, "run")
+                raise ConfigError(
+                    f"{manifest.folder}: {name}.parquet was made from another {parent}.parquet than lies there; "
+                    f"run 'evenhand {verb}' first"
+                )
     return {name: str(known) for name, known in found.items()}
 
 

@@ -221,6 +221,17 @@ def test_a_table_that_was_changed_by_hand_is_not_taken_for_fresh(copied: Path, c
     assert told.skipped == {"score": False}
 
 
+def test_findings_of_other_scores_are_not_judged(copied: Path) -> None:
+    scores = tables.read("scores", copied / "scores.parquet")
+    tables.write("scores", scores.slice(1), copied / "scores.parquet")
+    before = (copied / "verdicts.json").read_bytes()
+    done = evenhand("gate", copied)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "run 'evenhand measure' first" in done.stderr
+    assert (copied / "verdicts.json").read_bytes() == before
+
+
 def test_a_chat_model_goes_through_the_whole_audit(llama_folder: Path, tmp_path: Path) -> None:
     config = load_config(tiny.write_audit(tmp_path, llama_folder))
     folder, verdict = pipeline.run_audit(config, tmp_path / "out")
