@@ -146,7 +146,7 @@ CHANNELS: Final[Mapping[str, str]] = {
 }
 
 
-_PEOPLES: Final = frozenset({"asian", "black", "hispanic", "latina", "latino", "white"})
+_PEOPLES: Final = frozenset({"asian", "east", "south", "black", "hispanic", "latina", "latino", "white"})
 
 
 def humanise(word: str) -> str:

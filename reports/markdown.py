@@ -73,6 +73,8 @@ def _task(task: TaskView, w: Wording) -> list[str]:
         if gap.share_of_control is not None:
             share = percent(abs(gap.share_of_control))
             parts.append(w.t("That is {share} of what the facts of the case do.").format(share=share))
+        if floor := w.floor(task, gap):
+            parts.append(floor)
     if lenient := w.lenient(task):
         parts.append(lenient)
     if task.void:

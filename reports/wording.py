@@ -115,6 +115,13 @@ class Wording:
             return ""
         return self.t("The tolerance is {times} times what the facts of the case do.").format(times=number(times, 1))
 
+    def floor(self, task: TaskView, gap: Gap) -> str:
+        """Say what irrelevant sentences do where the gap is that of an explicit cue."""
+        if gap.floor is None:
+            return ""
+        size = f"{self.value(gap.floor, gap.metric)} {self.unit(task, gap.metric)}"
+        return self.t("Irrelevant sentences of its shape move the answer by {size} on average.").format(size=size)
+
 
 def sentence(text: str) -> str:
     """Begin with a capital and end with a full stop.

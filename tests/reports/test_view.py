@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from audit.errors import ConfigError
 from reports import build_view
 from reports.pairs import MOST
 from reports.values import ReportView, TaskView
+from reports.wording import Wording
 
 Make = Callable[..., Path]
 
@@ -185,3 +187,13 @@ def test_odd_manifest_does_no_harm(run_folder: Make, tmp_path: Path, manifest: s
     folder = shutil.copytree(run_folder("pass"), tmp_path / "run")
     (folder / "manifest.json").write_text(manifest, encoding="utf-8")
     assert "not recorded" in render(build_view(folder))
+
+
+def test_a_gap_of_an_explicit_cue_names_what_irrelevant_sentences_do(run_folder: Make) -> None:
+    view = build_view(run_folder("pass"))
+    w = Wording(str)
+    found = task(view, "refund_decision")
+    gap = found.gaps[0]
+    assert w.floor(found, replace(gap, floor=None)) == ""
+    told = w.floor(found, replace(gap, floor=0.31))
+    assert told.startswith("Irrelevant sentences of its shape move the answer by 0.31")
