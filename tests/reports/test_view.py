@@ -193,7 +193,7 @@ def test_a_gap_of_an_explicit_cue_names_what_irrelevant_sentences_do(run_folder:
     view = build_view(run_folder("pass"))
     w = Wording(str)
     found = task(view, "refund_decision")
-    gap = found.gaps[0]
+    gap = next(gap for gap in found.gaps if gap.metric == "log_odds")
     assert w.floor(found, replace(gap, floor=None)) == ""
     told = w.floor(found, replace(gap, floor=0.31))
     assert told.startswith("Irrelevant sentences of its shape move the answer by 0.31")
