@@ -323,7 +323,9 @@ def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
     for name in names:
         made_from = manifest.data.get("tables", {}).get(name, {}).get("parents", {})
         for parent, known in made_from.items():
-            if file_hash(manifest.folder / f"{parent}.parquet") != known:
+            path = manifest.folder / f"{parent}.parquet"
+            if file_hash(path) != known:
+                tables.read(parent, path)  # a damaged one says so itself
                 verb = _VERBS.get(name, "run")
                 raise ConfigError(
                     f"{manifest.folder}: {name}.parquet was made from another {parent}.parquet than lies there; "
