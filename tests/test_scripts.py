@@ -75,9 +75,9 @@ names = ["Anna", "Betty", "Clara"]
 
 
 @pytest.mark.slow
-@pytest.mark.model
-def test_the_benchmark_prints_its_ratios(repository: Path, tmp_path: Path) -> None:
-    done = run(repository, tmp_path, "benchmark_local.py", "--blocks", "1", "--texts", "8")
+def test_the_benchmark_prints_its_ratios(repository: Path, tmp_path: Path, llama_folder: Path) -> None:
+    words = ("--model", str(llama_folder), "--blocks", "1", "--texts", "8")
+    done = run(repository, tmp_path, "benchmark_local.py", *words)
     assert done.returncode == 0, done.stderr
     assert "decisions: shared prefixes / better of the two without" in done.stdout
     assert "texts: batches / one generate a prompt" in done.stdout
