@@ -25,6 +25,7 @@ import torch
 
 from audit import Config, probes
 from audit.backends import exact, models, prompts, trie
+from audit.backends.engine import padded
 from audit.backends.local import LocalBackend
 from audit.backends.sampling import Sampling, sample, uniforms
 from audit.manifest import machine
@@ -69,12 +70,7 @@ def whole_sequences(
 
 def forward(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     """One padded forward pass; the logits of the last two places are enough for the options here."""
-    width = max(map(len, sequences))
-    ids = torch.zeros(len(sequences), width, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, run in enumerate(sequences):
-        ids[row, width - len(run) :] = torch.tensor(run)
-        mask[row, width - len(run) :] = 1
+    ids, mask = padded(sequences)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=2).logits
     logits.float().log_softmax(-1)
@@ -150,7 +146,7 @@ def decisions(backend: LocalBackend, blocks: int) -> dict[str, float]:
 
 
 def texts(backend: LocalBackend, count: int, seed: int) -> dict[str, float]:
-    """New tokens a second, by each way; nothing stops early, so that both write as much."""
+    """New tokens a second, by each way; only tokens that were written count."""
     _, table = probes.expand(backend.config)
     table = table.filter(pc.equal(table["output_form"], "text")).slice(0, count)
     rendered = [prompts.render(backend.tokenizer, messages) for messages in table["messages"].to_pylist()]

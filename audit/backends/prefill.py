@@ -49,8 +49,7 @@ def shared(model: PreTrainedModel, prompts: Sequence[Tokens], room: int) -> tupl
     width = max(map(len, prompts))
     places = np.zeros((len(prompts), width), np.int64)
     for row, end in enumerate(ends):
-        parts = [tree.segments[part] for part in tree.path(end)]
-        run = np.concatenate([np.arange(part.start, part.start + part.length) for part in parts])
+        run = tree.places(tree.path(end))
         places[row, width - len(run) :] = run
     where = torch.from_numpy(places).to(model.device)
     layers = []
@@ -71,9 +70,6 @@ def roomy(keys: torch.Tensor, values: torch.Tensor, room: int) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.lazy_initialization(keys, values)
-            self._hold(keys, values)
-
-        def _hold(self, keys: torch.Tensor, values: torch.Tensor) -> None:
             rows, heads, self.length, _ = keys.shape
             self.all_keys = keys.new_empty(rows, heads, self.length + room, keys.shape[-1])
             self.all_values = values.new_empty(rows, heads, self.length + room, values.shape[-1])

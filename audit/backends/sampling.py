@@ -182,7 +182,6 @@ def cache_is_faithful(model: PreTrainedModel) -> bool:
     and values, or takes one and ignores it.
     """
     import torch
-    from transformers import DynamicCache
 
     device = model.device
     if "past_key_values" not in accepted(model, {"past_key_values": None}):
@@ -191,17 +190,14 @@ def cache_is_faithful(model: PreTrainedModel) -> bool:
     ids = torch.from_numpy(np.random.default_rng(0).integers(0, size, (2, 13))).to(device)
     mask = torch.ones_like(ids)
     mask[1, :4] = 0
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
 
-    def logits(rows: slice, columns: slice, cache: DynamicCache | None) -> torch.Tensor:
-        inputs = {"position_ids": positions[rows, columns], "use_cache": cache is not None, "past_key_values": cache}
-        seen = mask[rows, : columns.stop]
-        found: torch.Tensor = model(input_ids=ids[rows, columns], attention_mask=seen, **accepted(model, inputs)).logits
-        return found[:, -1].float().log_softmax(-1)
+    def logits(rows: slice, columns: slice, cache: Cache | None) -> torch.Tensor:
+        found = _step(model, ids[rows, columns], mask[rows, : columns.stop], cache)
+        return found.float().log_softmax(-1)
 
     with torch.inference_mode():
         try:
-            cache = DynamicCache(config=model.config)
+            cache = prefill.empty(model)
             logits(slice(0, 2), slice(0, 12), cache)
             cache.batch_select_indices(torch.tensor([1], device=device))
             gap = logits(slice(1, 2), slice(12, 13), cache) - logits(slice(1, 2), slice(0, 13), None)

@@ -78,12 +78,8 @@ def plan(tree: Tree, first: int, device: Any = None) -> Plan:
 def _group(tree: Tree, trunk: tuple[int, ...], numbers: list[int], origin: int, device: Any) -> Group:
     import torch
 
-    def places(parts: tuple[int, ...] | list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        ranges = [np.arange(tree.segments[n].start, tree.segments[n].start + tree.segments[n].length) for n in parts]
-        return np.concatenate(ranges) if ranges else np.empty(0, np.int64)
-
-    own = [places([number]) for number in numbers]
-    private = [places(tree.path(number)[len(trunk) : -1]) for number in numbers]
+    own = [tree.places([number]) for number in numbers]
+    private = [tree.places(tree.path(number)[len(trunk) : -1]) for number in numbers]
     rows, longest = len(numbers), max(map(len, own))
     before = max(map(len, private))
     queries = np.zeros((rows, longest), np.int64)
@@ -98,7 +94,7 @@ def _group(tree: Tree, trunk: tuple[int, ...], numbers: list[int], origin: int, 
         keys[row, before : before + len(mine)] = mine
         mask[row, :, : len(above)] = 0.0
         mask[row, :, before:] = causal
-    arrays = [torch.from_numpy(array).to(device) for array in (queries, real, places(trunk), keys, mask)]
+    arrays = [torch.from_numpy(array).to(device) for array in (queries, real, tree.places(trunk), keys, mask)]
     return Group(*arrays)
 
 

@@ -53,6 +53,12 @@ class Tree:
             segment = self.segments[segment].parent
         return found[::-1]
 
+    def places(self, segments: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Places in the flat sequence of all tokens of ``segments``, in their order."""
+        parts = [self.segments[segment] for segment in segments]
+        ranges = [np.arange(part.start, part.start + part.length) for part in parts]
+        return np.concatenate(ranges) if ranges else np.empty(0, np.int64)
+
     def last(self, segment: int) -> int:
         """Place of the last token of ``segment`` in the flat sequence."""
         found = self.segments[segment]
