@@ -36,3 +36,12 @@ class NothingEvaluatedError(EvenhandError):
     """There was nothing to ask or nothing to judge."""
 
     exit_code = EXIT_NOTHING
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of an error's words without its full stop, or its type where it has none.
+
+    >>> first_line(ValueError("no such thing.\nmore")), first_line(KeyError())
+    ('no such thing', 'KeyError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

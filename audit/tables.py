@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from audit.errors import ConfigError
+from audit.errors import ConfigError, first_line
 
 _TEXT: Final = pa.string()
 _REAL: Final = pa.float64()
@@ -211,7 +211,7 @@ def check(name: str, table: pa.Table) -> pa.Table:
     try:
         table = table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise ConfigError(f"table {name}: {_first_line(error)}; write the table again with this version") from error
+        raise ConfigError(f"table {name}: {first_line(error)}; write the table again with this version") from error
     for column, words in VOCABULARY.get(name, {}).items():
         strange = sorted(str(word) for word in set(table.column(column).unique().to_pylist()) - words)
         if strange:
@@ -239,7 +239,7 @@ def read(name: str, path: Path) -> pa.Table:
         raise ConfigError(f"{path}: there is no such table; run the stage before it first") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise ConfigError(
-            f"{path}: not a readable parquet file ({_first_line(error)}); delete it and run the stage again"
+            f"{path}: not a readable parquet file ({first_line(error)}); delete it and run the stage again"
         ) from error
     try:
         return check(name, table)
@@ -274,11 +274,7 @@ class replacing:  # noqa: N801 - reads as a verb in a with statement
             value = error
         if isinstance(value, OSError):
             self.temporary.unlink(missing_ok=True)
-            why = value.strerror or _first_line(value)
+            why = value.strerror or first_line(value)
             raise ConfigError(f"{self.path}: cannot be written ({why}); make room, or name another folder") from value
         if kind is not None:
             self.temporary.unlink(missing_ok=True)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

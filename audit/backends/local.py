@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from audit.backends import models, prompts, trie
 from audit.backends.protocol import Batch, too_long, unknown_form
-from audit.errors import BackendError
+from audit.errors import BackendError, first_line
 from audit.tables import from_rows
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class LocalBackend:
                 answers = self._answer(part, batch, fit, texts, tokens) if fit else []
         except (RuntimeError, MemoryError, ValueError, IndexError, TypeError) as error:
             raise BackendError(
-                f"model {self.source.name!r} failed on a {batch.kind} batch of {len(fit)} ({_short(error)}); "
+                f"model {self.source.name!r} failed on a {batch.kind} batch of {len(fit)} ({first_line(error):.200}); "
                 "finished batches are kept, start the same command again to go on"
             ) from error
         found: list[Mapping[str, Any]] = [{"finish_reason": "error", "error": error} for error in errors]
@@ -282,7 +282,3 @@ class LocalBackend:
         config = self.exact_model.config
         found = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
         return int(found) if found else None
-
-
-def _short(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.backends import embedded
-from audit.errors import BackendError, ConfigError
+from audit.errors import BackendError, ConfigError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -118,21 +118,17 @@ def _load(loader: Any, source: Source, **options: Any) -> Any:
     try:
         return loader(source.where, revision=source.revision if not Path(source.where).is_dir() else None, **options)
     except (RuntimeError, MemoryError) as error:
-        raise BackendError(f"model {source.name!r}: could not be loaded ({_reason(error)})") from error
+        raise BackendError(f"model {source.name!r}: could not be loaded ({first_line(error)})") from error
     except Exception as error:  # of a config, a tokenizer or a weights file, each with errors of its own
         if Path(source.where).is_dir():
             raise ConfigError(
-                f"model {source.name!r}: the folder holds no usable causal language model ({_reason(error)}); "
+                f"model {source.name!r}: the folder holds no usable causal language model ({first_line(error)}); "
                 "save model and tokenizer there with save_pretrained"
             ) from error
         raise ConfigError(
-            f"model {source.name!r}: not found on the hub or in its cache ({_reason(error)}); "
+            f"model {source.name!r}: not found on the hub or in its cache ({first_line(error)}); "
             "check the name, or the network"
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def weights_hash(model: PreTrainedModel) -> str:
