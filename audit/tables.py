@@ -103,6 +103,7 @@ FINDINGS: Final = pa.schema(
     [
         _need("finding_id", _TEXT),
         _need("kind", _TEXT),
+        _need("statistic", _TEXT),  # which figure of its kind; the gate judges "contrast" alone
         _need("domain", _TEXT),
         _need("metric", _TEXT),
         _need("scale", _TEXT),
@@ -143,12 +144,26 @@ VERDICTS: Final = pa.schema(
     ]
 )
 
+# What the scorers say of fixed texts in which only the identity is swapped: their own bias.
+CHECKS: Final = pa.schema(
+    [
+        _need("text_id", _TEXT),
+        _need("persona_id", _TEXT),
+        _need("locale", _TEXT),
+        _need("metric", _TEXT),
+        pa.field("value", _REAL),  # null unless status is "scored"
+        _need("status", _TEXT),
+        _need("scorer_version", _TEXT),
+    ]
+)
+
 SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "personas": PERSONAS,
     "probes": PROBES,
     "completions": COMPLETIONS,
     "judgements": JUDGEMENTS,
     "scores": SCORES,
+    "checks": CHECKS,
     "findings": FINDINGS,
     "verdicts": VERDICTS,
 }
@@ -166,8 +181,18 @@ VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
         "finish_reason": frozenset({"exact", "stop", "length", "error"}),
     },
     "scores": {"status": frozenset({"scored", "refused", "invalid", "error"})},
+    "checks": {"status": frozenset({"scored", "refused", "invalid", "error"})},
     "findings": {
         "kind": frozenset({"level", "contrast", "test"}),
+        "statistic": frozenset(
+            # level: of a group, and between groups; what an irrelevant change does
+            {"mean", "difference", "ratio", "floor"}
+            # contrast: signed, against the reference
+            | {"contrast"}
+            # test: against placebos, of magnitudes, of shapes, and of the instrument itself
+            | {"placebo", "excess", "signal_to_floor", "wasserstein", "heterogeneity", "worst_case"}
+            | {"scorer_bias", "inference"}
+        ),
         "domain": frozenset({"fairness", "privacy", "utility"}),
     },
     "verdicts": {
@@ -182,6 +207,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "completions": ("probe_id", "draw"),
     "judgements": ("probe_id", "draw", "scorer"),
     "scores": ("probe_id", "draw", "metric"),
+    "checks": ("text_id", "persona_id", "metric"),
     "findings": ("finding_id",),
     "verdicts": ("rule", "finding_id"),
 }

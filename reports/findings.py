@@ -18,7 +18,7 @@ def controls(findings: Iterable[Row]) -> tuple[Control, ...]:
     """Return the positive controls, alive or dead as the gate sees them."""
     found = []
     for row in findings:
-        if row["kind"] != "contrast" or row["arm"] != "positive_control" or row["category"] is not None:
+        if row["statistic"] != "contrast" or row["arm"] != "positive_control" or row["category"] is not None:
             continue
         if row["metric"] == "answer_mass":  # the facts need not move how much of the mass is an answer
             continue
@@ -30,7 +30,7 @@ def controls(findings: Iterable[Row]) -> tuple[Control, ...]:
 def placebos(findings: Iterable[Row]) -> tuple[Placebo, ...]:
     """Return the tests against changes that should mean nothing."""
     names = ("metric", "axis", "group", "estimate", "ci_low", "ci_high", "p_value", "floor", "method")
-    found = [Placebo(**{name: row[name] for name in names}) for row in findings if row["kind"] == "test"]
+    found = [Placebo(**{name: row[name] for name in names}) for row in findings if row["statistic"] == "placebo"]
     return tuple(sorted(found, key=lambda placebo: (placebo.metric, placebo.axis or "", placebo.group or "")))
 
 
@@ -52,7 +52,7 @@ def gaps(
     ]
     found = []
     for row in findings:
-        if row["kind"] != "contrast" or row["arm"] != "target" or row["axis"] is None or row["group"] is None:
+        if row["statistic"] != "contrast" or row["arm"] != "target" or row["axis"] is None or row["group"] is None:
             continue
         gap = Gap(**{name: row[name] for name in names})
         verdict_row = ruled.get(gap.finding_id)

@@ -38,6 +38,7 @@ def finding(kind: str, arm: str, group: str, reference: str, axis: str, **values
     row = {
         "finding_id": f"{arm}-{kind}-{group}",
         "kind": kind,
+        "statistic": "mean" if kind == "level" else kind,
         "domain": "fairness",
         "metric": "log_odds",
         "scale": "log-odds",

@@ -27,6 +27,7 @@ def a_finding(**columns):
         half = stats.t.ppf(0.975, row["df"]) * row["se"]
         p = 2 * stats.t.sf(abs(row["estimate"]) / row["se"], row["df"])
         row = {"ci_low": row["estimate"] - half, "ci_high": row["estimate"] + half, "p_value": p} | row
+    row = {"statistic": {"level": "mean", "contrast": "contrast", "test": "placebo"}[row["kind"]]} | row
     keys = ("kind", "metric", "task", "locale", "cue_channel", "axis", "group", "category", "arm")
     return row | {"finding_id": content_hash([row[key] for key in keys], 16)}
 

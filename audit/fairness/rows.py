@@ -67,7 +67,7 @@ def finding(subject: Subject, statistic: str, **columns: Any) -> dict[str, Any]:
     row = {field.name: getattr(subject, field.name) for field in fields(subject) if field.name != "output_form"}
     row |= {"domain": "fairness", "n_cells": 0, "n_blocks": 0, "n_templates": 0, "n_personas": 0} | columns
     identity = [statistic, *(row.get(column) for column in _IDENTITY)]
-    row["finding_id"] = content_hash(identity, 16)
+    row |= {"statistic": statistic, "finding_id": content_hash(identity, 16)}
     return {column: _null_if_nan(value) for column, value in row.items()}
 
 

@@ -74,13 +74,13 @@ def decide(findings: pa.Table, config: Config) -> pa.Table:
 
 def _cases(rule: Rule, findings: Sequence[Row], config: Config) -> list[_Case]:
     whole = [row for row in findings if row["category"] is None]
-    controls = [row for row in whole if row["arm"] == "positive_control" and row["kind"] == "contrast"]
+    controls = [row for row in whole if row["arm"] == "positive_control" and row["statistic"] == "contrast"]
     target = [row for row in whole if row["arm"] == "target" and row["group"] is not None]
-    levels = [row for row in target if row["kind"] == "level"]
-    every = [row for row in target if row["kind"] == "contrast"]
+    levels = [row for row in target if row["statistic"] == "mean"]
+    every = [row for row in target if row["statistic"] == "contrast"]
     contrasts = [row for row in every if _covers(rule, row)]
     measured = {_place(row) for row in contrasts}
-    tests = [row for row in whole if row["arm"] == "placebo" and row["kind"] == "test" and _covers(rule, row)]
+    tests = [row for row in whole if row["statistic"] == "placebo" and _covers(rule, row)]
     placebos = {_place(row): row for row in tests}
     cases = []
     for row in contrasts:

@@ -300,7 +300,8 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
         }
         base = "unfavourable" if axis == "control" else reference[axis]
         if axis != "control":
-            level = {"kind": "level", "reference": base, "estimate": float(numbers.mean()), "method": "fairlearn mean"}
+            level = {"kind": "level", "statistic": "mean", "reference": base, "method": "fairlearn mean"}
+            level["estimate"] = float(numbers.mean())
             found.append(common | level)
         if group == base or category is not None:
             continue
@@ -322,6 +323,7 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
             common
             | {
                 "kind": "contrast",
+                "statistic": "contrast",
                 "reference": base,
                 "estimate": estimate,
                 "se": se,
@@ -348,6 +350,7 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
             found.append(
                 {
                     "kind": "level",
+                    "statistic": method.split()[1],
                     "domain": "fairness",
                     "metric": metric,
                     "scale": method.split()[1],
@@ -367,6 +370,7 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
     found.append(
         {
             "kind": "test",
+            "statistic": "placebo",
             "domain": "fairness",
             "metric": "log_odds",
             "scale": "difference",
