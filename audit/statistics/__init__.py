@@ -1,28 +1,81 @@
 """What may be concluded: contrasts, equivalence, multiplicity and power."""
 
+from audit.statistics.bootstrap import GroupMeans, bootstrap_weights, group_means
+from audit.statistics.components import EstimatedComponents, Moment
 from audit.statistics.contrasts import two_way_contrast
+from audit.statistics.design import Components, Needed, design_error, needed
+from audit.statistics.distances import MeanDistance, mean_distance
 from audit.statistics.equivalence import Equivalence, Gap, boundary_error, equivalence, exceeds
-from audit.statistics.multiplicity import holm
+from audit.statistics.heterogeneity import (
+    BlockGap,
+    Heterogeneity,
+    block_heterogeneity,
+    paired_heterogeneity,
+    worst_blocks,
+)
+from audit.statistics.magnitudes import Excess, excess
+from audit.statistics.missingness import Bounds, worst_case_bounds
+from audit.statistics.multiplicity import benjamini_hochberg, holm
 from audit.statistics.paired import clustered_mean_difference, paired_contrast
+from audit.statistics.permutation import Permutation, mean_gap, name_permutation
 from audit.statistics.placebo import Placebo, placebo_test
 from audit.statistics.power import growth_for_equivalence, minimum_detectable_gap, smallest_equivalence_tolerance
+from audit.statistics.quantiles import quantile_contrast
+from audit.statistics.ratios import judge_ratio, paired_ratio_contrast, ratio_contrast
+from audit.statistics.sequential import ConfidenceSequence, confidence_sequence, e_process, looks, spend
 from audit.statistics.variance import Contrast, two_way_spread
+from audit.statistics.wasserstein import Wasserstein, wasserstein_gap
 
 __all__ = [
+    "BlockGap",
+    "Bounds",
+    "Components",
+    "ConfidenceSequence",
     "Contrast",
     "Equivalence",
+    "EstimatedComponents",
+    "Excess",
     "Gap",
+    "GroupMeans",
+    "Heterogeneity",
+    "MeanDistance",
+    "Moment",
+    "Needed",
+    "Permutation",
     "Placebo",
+    "Wasserstein",
+    "benjamini_hochberg",
+    "block_heterogeneity",
+    "bootstrap_weights",
     "boundary_error",
     "clustered_mean_difference",
+    "confidence_sequence",
+    "design_error",
+    "e_process",
     "equivalence",
     "exceeds",
+    "excess",
+    "group_means",
     "growth_for_equivalence",
     "holm",
+    "judge_ratio",
+    "looks",
+    "mean_distance",
+    "mean_gap",
     "minimum_detectable_gap",
+    "name_permutation",
+    "needed",
     "paired_contrast",
+    "paired_heterogeneity",
+    "paired_ratio_contrast",
     "placebo_test",
+    "quantile_contrast",
+    "ratio_contrast",
     "smallest_equivalence_tolerance",
+    "spend",
     "two_way_contrast",
     "two_way_spread",
+    "wasserstein_gap",
+    "worst_blocks",
+    "worst_case_bounds",
 ]

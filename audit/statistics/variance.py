@@ -10,6 +10,7 @@ degrees of freedom.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,12 +106,37 @@ def two_way_spread(
     part_of[persona] = np.searchsorted(parts, part)
     by_part = sizes / (sizes - 1) * np.bincount(part_of, by_persona, parts.size)
     v_t = one_way_variance(psi, template, counts[0])
-    v_p = float(by_part.sum())
     v_tp = float((_cluster_sums(psi, template, persona) ** 2).sum())
-    variance = max(v_t + v_p - v_tp, v_t, v_p)
-    spread_of_it = v_t**2 / (counts[0] - 1) + float((by_part**2 / (sizes - 1)).sum())
-    satterthwaite = variance**2 / spread_of_it if spread_of_it > 0 else 0.0
-    return Spread(variance, max(satterthwaite, float(min(counts) - 1)))
+    return combined_spread(v_t, by_part.tolist(), v_tp, templates=counts[0], personas=sizes.tolist(), least=min(counts))
+
+
+def combined_spread(
+    v_template: float,
+    v_persona: Sequence[float],
+    v_cell: float,
+    *,
+    templates: int,
+    personas: Sequence[int],
+    least: int | None = None,
+) -> Spread:
+    """Two-way variance from its three one-way parts, with Satterthwaite's degrees of freedom.
+
+    V = max(V_T + V_P − V_TP, V_T, V_P) with V_P = Σ_g V_P,g;
+    df = max{V² / [V_T²/(T−1) + Σ_g V_P,g²/(K_g−1)], ``least`` − 1}, ``least`` being
+    min(T, K_g) when not given (Cameron, Gelbach & Miller 2011, eq. 2.3; Satterthwaite 1946).
+
+    >>> combined_spread(20., (12., 8.), 6., templates=5, personas=(4, 4))
+    Spread(variance=34.0, df=6.82...)
+    """
+    least = min(templates, *personas) if least is None else least
+    if least < 2 or not np.all(np.isfinite([v_template, *v_persona, v_cell])):
+        return NO_SPREAD
+    v_p = sum(v_persona)
+    variance = max(v_template + v_p - v_cell, v_template, v_p)
+    squares = [v_template**2 / (templates - 1)]
+    squares += [v**2 / (size - 1) for v, size in zip(v_persona, personas, strict=True)]
+    satterthwaite = variance**2 / sum(squares) if sum(squares) > 0 else 0.0
+    return Spread(float(variance), float(max(satterthwaite, least - 1.0)))
 
 
 def one_way_variance(psi: ArrayLike, cluster: ArrayLike, count: int | None = None) -> float:
@@ -183,9 +209,22 @@ def coded(y: ArrayLike, *labels: ArrayLike) -> tuple[Any, ...]:
         raise ValueError("every cell is missing; there is nothing to compare")
     parts = []
     for column in columns:
-        names, codes = np.unique(column[keep].astype(str), return_inverse=True)
-        parts.append((names.tolist(), codes))
+        parts.append(_names_and_codes(column[keep]))
     return values[keep], *parts
+
+
+def _names_and_codes(labels: NDArray[Any]) -> tuple[list[str], Codes]:
+    """The labels that occur as sorted text, and the place of each cell's."""
+    if labels.dtype.kind not in "iu":
+        names, codes = np.unique(labels.astype(str), return_inverse=True)
+        return names.tolist(), codes
+    # Only the few distinct numbers become text: turning every cell's into text took longer than the fit.
+    numbers, places = np.unique(labels, return_inverse=True)
+    texts = numbers.astype(str)
+    order = np.argsort(texts)
+    rank = np.empty(order.size, np.intp)
+    rank[order] = np.arange(order.size)
+    return texts[order].tolist(), rank[places]
 
 
 def _cluster_sums(psi: Reals, first: Codes, second: Codes) -> Reals:
