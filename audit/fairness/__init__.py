@@ -4,7 +4,7 @@ Levels come from fairlearn's ``MetricFrame`` on cell means, contrasts from
 :mod:`audit.statistics`. No tolerance is known here: that is the gate's.
 """
 
-from audit.fairness.rows import SCALES
+from audit.fairness.metrics import SCALES
 from audit.fairness.stage import measure
 from audit.fairness.terms import Terms
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from audit.fairness.metrics import RATES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RATES = {"rate_refused": "refused", "rate_invalid": "invalid", "rate_error": "error"}
+Codes = NDArray[np.intp]
+Reals = NDArray[np.float64]
+
 _PROBE_COLUMNS = ["probe_id", "task", "locale", "output_form", "template_id", "category", "block_id", "arm"]
 
 
@@ -20,21 +27,21 @@ def cell_frame(scores: pa.Table, probes: pa.Table, personas: pa.Table) -> pd.Dat
     ``value`` is the mean over the draws that were scored, NaN where none was: a
     refused answer is no 0. The share of draws with each other status stands beside
     it as metrics of its own, ``rate_refused``, ``rate_invalid`` and ``rate_error``,
-    for tasks in which the status occurs and for all texts.
+    for tasks in which the status occurs and for all texts. Every other column is
+    categorical with sorted categories; group them with ``observed=True``.
     """
     import pandas as pd
 
-    asked = probes.filter(pc.equal(probes["purpose"], "audit"))
-    probe_frame = asked.select([*_PROBE_COLUMNS, "persona_id", "gold"]).to_pandas()
-    score_frame = scores.select(["probe_id", "draw", "metric", "value", "status"]).to_pandas()
-    score_frame = score_frame[score_frame["probe_id"].isin(probe_frame["probe_id"])]
-    score_frame["value"] = score_frame["value"].astype(float).where(score_frame["status"] == "scored")
-    values = score_frame.groupby(["probe_id", "metric"], as_index=False)["value"].mean()
-    cells = pd.concat([values, _rates(score_frame, probe_frame)], ignore_index=True)
-    cells = cells.merge(probe_frame, on="probe_id", how="inner")
+    asked = probes.filter(pc.equal(probes["purpose"], "audit")).sort_by("probe_id")
+    frame = asked.select([*_PROBE_COLUMNS, "persona_id", "gold"]).to_pandas()
     people = personas.select(["persona_id", "cue_channel", "cue_id"]).to_pandas()
-    cells = cells.merge(people, on="persona_id", how="left")
-    return cells.sort_values(["task", "locale", "metric", "probe_id"], ignore_index=True)
+    frame = frame.merge(people, on="persona_id", how="left").astype("category")
+    metrics, metric, probe, value = _cells(scores, frame)
+    order = np.lexsort((probe, metric, frame["locale"].cat.codes.to_numpy()[probe], frame["task"].cat.codes[probe]))
+    cells = frame.take(probe[order]).reset_index(drop=True)
+    cells.insert(1, "metric", pd.Categorical.from_codes(metric[order], metrics))
+    cells.insert(2, "value", value[order])
+    return cells
 
 
 def groups_by_axis(personas: pa.Table) -> dict[str, dict[str, str]]:
@@ -47,18 +54,76 @@ def groups_by_axis(personas: pa.Table) -> dict[str, dict[str, str]]:
     return dict(sorted(found.items()))
 
 
-def _rates(score_frame: pd.DataFrame, probe_frame: pd.DataFrame) -> pd.DataFrame:
+def with_groups(cells: pd.DataFrame, group_of: Mapping[str, str]) -> pd.DataFrame:
+    """The cells of personas that have the axis; ``stimulus`` is what is random: a phrasing, else the persona."""
     import pandas as pd
 
-    flags = pd.DataFrame({metric: score_frame["status"] == status for metric, status in RATES.items()})
-    answers = [score_frame["probe_id"], score_frame["draw"]]
+    people, cues = cells["persona_id"].cat, cells["cue_id"].cat
+    groups = sorted(set(group_of.values()))
+    # Looked up once a persona; the entry more, at place -1, is for cells without one.
+    place = np.array([*(groups.index(group_of[who]) if who in group_of else -1 for who in people.categories), -1])
+    cue_of = np.full(place.size, -1)
+    cue_of[people.codes.to_numpy()] = cues.codes.to_numpy()
+    labels = [
+        str(cues.categories[cue]) if cue >= 0 else who for who, cue in zip(people.categories, cue_of, strict=False)
+    ]
+    stimuli = sorted(set(labels))
+    stimulus_of = np.array([*(stimuli.index(label) for label in labels), -1])
+    rows = np.flatnonzero(place[people.codes.to_numpy()] >= 0)
+    who = people.codes.to_numpy()[rows]
+    return cells.take(rows).assign(
+        group=pd.Categorical.from_codes(place[who], groups),
+        stimulus=pd.Categorical.from_codes(stimulus_of[who], stimuli),
+    )
+
+
+def _cells(scores: pa.Table, frame: pd.DataFrame) -> tuple[list[str], Codes, Codes, Reals]:
+    """Names of the metrics; and of each cell its metric's place, its probe's row in ``frame`` and its value."""
+    size = len(frame)
+    place = pc.index_in(scores["probe_id"], value_set=pa.array(frame["probe_id"].astype(str), pa.string()))
+    kept = scores.append_column("place", place).filter(pc.is_valid(place))
+    words = kept["metric"].combine_chunks().dictionary_encode()
+    known = [*words.dictionary.to_pylist(), *RATES]
+    metric = np.asarray(words.indices, np.intp)
+    probe = kept["place"].to_numpy().astype(np.intp)
+    cell = metric * size + probe
+    value = np.where(np.asarray(pc.equal(kept["status"], "scored")), kept["value"].to_numpy(), np.nan)
+    # The order of the draws would show in the last digit of their sum.
+    order = np.lexsort((kept["draw"].to_numpy(), cell))
+    order = order[~np.isnan(value[order])]
+    count = len(words.dictionary) * size
+    sums = np.bincount(cell[order], value[order], minlength=count)
+    counts = np.bincount(cell[order], minlength=count)
+    means: Reals = np.full(count, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    occurs = np.flatnonzero(np.bincount(cell, minlength=count))
+    parts = [(*np.divmod(occurs, max(size, 1)), means[occurs])]
+    for number, (rows, rates) in enumerate(_rates(kept, probe, frame), start=len(words.dictionary)):
+        parts.append((np.full(rows.size, number), rows, rates))
+    metric, probe, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    names = sorted(known)
+    return names, np.array([names.index(name) for name in known], np.intp)[metric], probe, value
+
+
+def _rates(kept: pa.Table, probe: Codes, frame: pd.DataFrame) -> list[tuple[Codes, Reals]]:
+    """For each rate the rows of the probes that have it, and how many of their answers have its status."""
+    draw, size = kept["draw"].to_numpy().astype(np.intp), len(frame)
+    many = int(draw.max(initial=0)) + 1
     # An answer counts once, however many metrics were to be read from it.
-    by_probe = flags.groupby(answers).any().groupby("probe_id").mean()
-    facts = probe_frame.set_index("probe_id")[["task", "output_form"]]
-    by_probe = by_probe.join(facts, how="inner")
-    parts = []
-    for metric in RATES:
-        occurs = by_probe.groupby("task")[metric].transform("max") > 0
-        kept = by_probe.loc[occurs | (by_probe["output_form"] == "text"), metric]
-        parts.append(kept.astype(float).rename("value").reset_index().assign(metric=metric))
-    return pd.concat(parts, ignore_index=True)[["probe_id", "metric", "value"]]
+    answers, answer = np.unique(probe * many + draw, return_inverse=True)
+    home = answers // many
+    asked = np.bincount(home, minlength=size)
+    task, text = frame["task"].cat.codes.to_numpy(), np.asarray(frame["output_form"] == "text")
+    found = []
+    for status in RATES.values():
+        has = np.bincount(answer, np.asarray(pc.equal(kept["status"], status)), answers.size) > 0
+        times = np.bincount(home, has, minlength=size)
+        rows = np.flatnonzero((asked > 0) & (text | np.isin(task, task[times > 0])))
+        found.append((rows, times[rows] / asked[rows]))
+    return found
+
+
+def codes_of(column: Any) -> Codes:
+    """Codes of a categorical column, for functions that need to know only which labels are the same."""
+    codes: Codes = column.cat.codes.to_numpy().astype(np.intp)
+    return codes

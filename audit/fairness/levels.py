@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from audit.fairness.cells import Codes, Reals, codes_of
+from audit.fairness.metrics import FROM_ZERO
 from audit.fairness.rows import Subject, finding
 from audit.fairness.terms import Terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# A ratio of smallest to largest means something only where 0 is the bottom of the scale.
-_FROM_ZERO = frozenset(
-    {"p_favourable", "p_at_least", "answer_mass", "expected_number", "refusal", "profanity", "words"}
-    | {"agency", "communion", "rate_refused", "rate_invalid", "rate_error"}
-)
-_COUNTED = {"block_id": "n_blocks", "template_id": "n_templates", "stimulus": "n_personas"}
+_COUNTED = {"n_blocks": "block_id", "n_templates": "template_id", "n_personas": "stimulus"}
 
 
 def level_rows(
@@ -28,64 +25,135 @@ def level_rows(
     """Mean of every group, also in each category, and the largest difference and smallest ratio between groups.
 
     ``cells`` holds one task, arm and axis, with all metrics (``subject.metric`` is
-    not read), in the columns probe_id, metric, value, group, category, block_id,
-    template_id and stimulus (persona or phrasing). A group of which no cell was
-    scored is a row without an estimate.
+    not read), in the categorical columns metric, group, category, block_id,
+    template_id and stimulus (persona or phrasing), beside their value. A group of
+    which no cell was scored is a row without an estimate.
     """
-    asked = cells.drop_duplicates("probe_id").set_index("probe_id").sort_index()
-    wide = cells.pivot(index="probe_id", columns="metric", values="value").loc[asked.index]
-    scored = cells[cells["value"].notna()]
-    groups = sorted(asked["group"].unique())
-    frame, common = _metric_frame(wide, asked, None), {"kind": "level", "reference": reference}
-    counts, totals = _counts(scored, ["metric", "group"]), _counts(scored, ["metric"])
+    common = {"kind": "level", "reference": reference}
+    whole, total = _Tally(cells, "metric", "group"), _Tally(cells, "metric")
+    metrics, groups = whole.names
+    frame = _between_groups(whole)
     differences, ratios = frame.difference(method="between_groups"), frame.ratio(method="between_groups")
     rows = []
-    for metric in wide.columns:
-        about, means = replace(subject, metric=metric), frame.by_group[metric].to_dict()
-        for group in groups:
-            columns = {"group": group, "estimate": float(means[group]), **counts.get((metric, group), {})}
+    for place, metric in enumerate(metrics):
+        about, means = replace(subject, metric=metric), np.asarray(frame.by_group[metric], float)
+        for other, group in enumerate(groups):
+            columns = {"group": group, "estimate": float(means[other]), **whole.counts(place, other)}
             rows.append(_mean_row(about, terms, columns | common))
-        found = [mean for mean in means.values() if mean == mean]
-        if len(found) > 1:
-            ratio = float(ratios[metric]) if metric in _FROM_ZERO and max(found) > 0 else None
-            rows += _between(about, terms, float(differences[metric]), ratio, totals[(metric,)] | common)
+        if (~np.isnan(means)).sum() > 1:
+            ratio = float(ratios[metric]) if metric in FROM_ZERO and np.nanmax(means) > 0 else None
+            rows += _between(about, terms, float(differences[metric]), ratio, total.counts(place) | common)
     if by_category:
-        inside, here = _metric_frame(wide, asked, "category").by_group, _counts(scored, ["metric", "category", "group"])
-        for metric in wide.columns:
-            for (category, group), mean in inside[metric].to_dict().items():
-                columns = {"category": category, "group": group, "estimate": float(mean)}
-                columns |= here.get((metric, category, group), {})
-                rows.append(_mean_row(replace(subject, metric=metric), terms, columns | common))
+        parts = _Tally(cells, "metric", "category", "group")
+        inside = _by_category(parts)
+        for place, here, other in np.ndindex(parts.shape):
+            metric, category, group = metrics[place], parts.names[1][here], groups[other]
+            columns = {"category": category, "group": group, "estimate": float(inside[place, here, other])}
+            columns |= parts.counts(place, here, other)
+            rows.append(_mean_row(replace(subject, metric=metric), terms, columns | common))
     return rows
 
 
 def overall_row(cells: pd.DataFrame, subject: Subject, terms: Terms) -> dict[str, Any]:
     """Mean over all cells of an arm in which no group is named, for one metric."""
-    scored = cells[cells["value"].notna()]
-    columns: dict[str, Any] = _counts(scored, ["metric"]).get((subject.metric,), {})
-    columns |= {"kind": "level", "method": "mean of cell means", "scale": subject.scale(terms)}
-    return finding(subject, "mean", estimate=float(scored["value"].mean()) if len(scored) else None, **columns)
+    scored = cells["value"].dropna()
+    columns = {"kind": "level", "method": "mean of cell means", "scale": subject.scale(terms)}
+    estimate = float(scored.mean()) if len(scored) else None
+    return finding(subject, "mean", estimate=estimate, **columns, **_Tally(cells, "metric").counts(0))
 
 
-def _metric_frame(wide: pd.DataFrame, asked: pd.DataFrame, control: str | None) -> Any:
-    """One MetricFrame for all metrics: what differs between them comes as a sample parameter."""
+class _Tally:
+    """Sums and numbers of the scored cells at every place of a grid of metrics, categories and groups.
+
+    ``names`` are the labels along each side of the grid. A place at which nothing was
+    scored has a sum and counts of 0.
+    """
+
+    def __init__(self, cells: pd.DataFrame, *keys: str) -> None:
+        value = cells["value"].to_numpy()
+        scored = ~np.isnan(value)
+        found = [_occurring(cells[key]) for key in keys]
+        self.names = [names for names, _ in found]
+        self.shape = tuple(len(names) for names in self.names)
+        size = int(np.prod(self.shape))
+        place = np.ravel_multi_index([codes[scored] for _, codes in found], self.shape)
+        self.cells: Codes = np.bincount(place, minlength=size)
+        self.sums: Reals = np.bincount(place, value[scored], minlength=size).astype(float)
+        self.distinct: dict[str, Codes] = {}
+        for name, column in _COUNTED.items():
+            self.distinct[name] = _distinct(place, cells[column][scored], size)
+
+    def counts(self, *place: int) -> dict[str, int]:
+        """Scored cells at a place, and their blocks, templates and stimuli."""
+        flat = int(np.ravel_multi_index(place, self.shape))
+        return {"n_cells": int(self.cells[flat])} | {name: int(many[flat]) for name, many in self.distinct.items()}
+
+
+def _distinct(place: Codes, column: pd.Series[Any], size: int) -> Codes:
+    """How many different labels stand at each place."""
+    names, codes = _occurring(column) if column.dtype == "category" else ([], None)
+    if not names or codes is None:
+        return np.zeros(size, np.intp)
+    present = np.zeros((size, len(names)), bool)
+    present[place, codes] = True
+    return np.asarray(present.sum(axis=1), np.intp)
+
+
+def _occurring(column: pd.Series[Any]) -> tuple[list[str], Codes]:
+    """The labels that occur, and of each cell the place of its own among them."""
+    codes = codes_of(column)
+    used = np.bincount(codes, minlength=len(column.cat.categories)) > 0
+    return [str(name) for name in column.cat.categories[used]], (np.cumsum(used) - 1)[codes]
+
+
+def _between_groups(tally: _Tally) -> Any:
+    """MetricFrame of a (metrics, groups) grid, a row for each group.
+
+    fairlearn calls a metric once for each group, on all of the group's rows. Given one
+    row a group, which says where the sum and the number of its cells stand, its cost
+    does not grow with the cells.
+    """
+    import pandas as pd
     from fairlearn.metrics import MetricFrame
 
-    nothing = np.zeros(len(wide))
+    metrics, groups = tally.names
+    sums, counts = tally.sums.reshape(tally.shape), tally.cells.reshape(tally.shape)
+    rows = np.arange(len(groups))
     return MetricFrame(
-        metrics=dict.fromkeys(wide.columns, _scored_mean),
-        y_true=nothing,
-        y_pred=nothing,
-        sensitive_features=asked["group"].rename("group"),
-        control_features=None if control is None else asked[control].rename(control),
-        sample_params={metric: {"cell_means": wide[metric].to_numpy()} for metric in wide.columns},
+        metrics={name: _mean_at(sums[place], counts[place]) for place, name in enumerate(metrics)},
+        y_true=rows,
+        y_pred=rows,
+        sensitive_features=pd.Series(groups, name="group"),
     )
 
 
-def _scored_mean(y_true: ArrayLike, y_pred: ArrayLike, cell_means: ArrayLike) -> float:
-    values = np.asarray(cell_means, float)
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if values.size else np.nan
+def _by_category(tally: _Tally) -> Reals:
+    """Means of a (metrics, categories, groups) grid: by category as control feature, all metrics in one call."""
+    import pandas as pd
+    from fairlearn.metrics import MetricFrame
+
+    metrics, *sides = tally.shape
+    sums, counts = tally.sums.reshape(metrics, -1).T, tally.cells.reshape(metrics, -1).T
+    rows = np.arange(len(sums))
+    category, group = np.unravel_index(rows, sides)
+    frame = MetricFrame(
+        metrics=_mean_at(sums, counts),
+        y_true=rows,
+        y_pred=rows,
+        sensitive_features=pd.Series(group, name="group"),
+        control_features=pd.Series(category, name="category"),
+    )
+    return np.stack(frame.by_group.to_list()).T.reshape(tally.shape)
+
+
+def _mean_at(sums: Reals, counts: Codes) -> Callable[[Codes, Codes], Any]:
+    """A metric for fairlearn: mean of the cells at the places that it is given for labels; NaN without any."""
+
+    def mean(places: Codes, _: Codes) -> Any:
+        total, number = sums[places].sum(axis=0), counts[places].sum(axis=0)
+        return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)[()]
+
+    return mean
 
 
 def _mean_row(subject: Subject, terms: Terms, columns: dict[str, Any]) -> dict[str, Any]:
@@ -100,11 +168,3 @@ def _between(
     if ratio is not None:
         rows.append(finding(subject, "ratio", estimate=ratio, scale="ratio", method="fairlearn ratio", **columns))
     return rows
-
-
-def _counts(scored: pd.DataFrame, keys: list[str]) -> dict[tuple[str, ...], dict[str, int]]:
-    """How many cells, blocks, templates and stimuli each combination of ``keys`` has."""
-    grouped = scored.groupby(keys)
-    table = grouped[list(_COUNTED)].nunique().rename(columns=_COUNTED).assign(n_cells=grouped.size())
-    places = [key if isinstance(key, tuple) else (key,) for key in table.index]
-    return dict(zip(places, table.astype(int).to_dict("records"), strict=True))

@@ -6,27 +6,11 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from audit.fairness.metrics import SCALES, base_metric
+from audit.fairness.precision import cell_noise, detectable_beside, noise_words
 from audit.fairness.terms import Terms
 from audit.statistics import Contrast, Placebo
 from audit.values import content_hash
-
-# The unit of each metric; a number's comes from its suite.
-SCALES = {
-    "log_odds": "log-odds",
-    "p_favourable": "probability",
-    "p_at_least": "probability",
-    "answer_mass": "probability",
-    "refusal": "rate",
-    "tone": "VADER compound",
-    "profanity": "probability",
-    "readability": "Flesch reading ease",
-    "words": "words",
-    "agency": "per 100 words",
-    "communion": "per 100 words",
-    "rate_refused": "rate",
-    "rate_invalid": "rate",
-    "rate_error": "rate",
-}
 
 _IDENTITY = (
     "kind",
@@ -56,10 +40,11 @@ class Subject:
     axis: str | None = None
 
     def scale(self, terms: Terms) -> str:
-        """Unit of the metric."""
-        if self.metric == "expected_number":
+        """Unit of the metric; of a ratio that of its base, which the row then states otherwise."""
+        metric = base_metric(self.metric)
+        if metric == "expected_number":
             return terms.units.get(self.task, "number")
-        return SCALES.get(self.metric, self.metric)
+        return SCALES.get(metric, metric)
 
 
 def finding(subject: Subject, statistic: str, **columns: Any) -> dict[str, Any]:
@@ -74,8 +59,10 @@ def finding(subject: Subject, statistic: str, **columns: Any) -> dict[str, Any]:
 def contrast_row(subject: Subject, gap: Contrast, terms: Terms, clusters: str, **columns: Any) -> dict[str, Any]:
     """A contrast as a row; ``clusters`` says in words what its standard error rests on."""
     values = {name: getattr(gap, name) for name in Contrast.__slots__}
-    method = f"{clusters}, {terms.reading(subject.output_form)}"
-    return finding(subject, "contrast", kind="contrast", scale=subject.scale(terms), method=method, **values | columns)
+    noise = cell_noise(subject.metric, subject.output_form, terms.exact_precision)
+    values |= {"mde": detectable_beside(gap, noise), "scale": subject.scale(terms)}
+    method = f"{clusters}, {terms.reading(subject.output_form)}{noise_words(noise)}"
+    return finding(subject, "contrast", kind="contrast", method=method, **values | columns)
 
 
 def placebo_row(subject: Subject, gap: Contrast, test: Placebo, terms: Terms) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from audit.config import Config
 
@@ -13,11 +16,12 @@ _CONTROLLED = {"decision": ("log_odds", "p_favourable"), "number": ("expected_nu
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """References (axis → group); per task the unit of its number and the metric its control moves."""
+    """References (axis → group); per task the unit and range of its number and the metric its control moves."""
 
     references: Mapping[str, str]
     units: Mapping[str, str] = field(default_factory=dict)
     control_metrics: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     exact_precision: str = "float32"
     text_precision: str = "auto"
 
@@ -45,3 +49,15 @@ class Terms:
         if output_form in ("decision", "number"):
             return f"exact {self.exact_precision}"
         return "sampled" if self.text_precision == "auto" else f"sampled {self.text_precision}"
+
+
+def with_ranges(terms: Terms, probes: pa.Table) -> Terms:
+    """The terms with the range of each task's number, as its probes ask for it."""
+    numbers = probes.filter(pc.equal(probes["output_form"], "number"))
+    found: dict[str, tuple[float, float]] = {}
+    for task, options in zip(numbers["task"].to_pylist(), numbers["options"].to_pylist(), strict=True):
+        ends = [float(form) for option in options for form in option["forms"]]
+        if ends:
+            low, high = found.get(task, (ends[0], ends[0]))
+            found[task] = (min(low, *ends), max(high, *ends))
+    return replace(terms, ranges=dict(terms.ranges) | found)

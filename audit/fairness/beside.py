@@ -1,0 +1,77 @@
+"""What stands beside a contrast: whether it differs between blocks, and what missing answers could make of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from audit.fairness.metrics import BOUNDS
+from audit.fairness.rows import Subject, finding
+from audit.fairness.sample import Sample
+from audit.fairness.terms import Terms
+from audit.statistics import block_heterogeneity, paired_heterogeneity, worst_case_bounds
+
+# Decisions on the log-odds scale, where a constant effect is no interaction.
+_MAY_DIFFER: Final = ("log_odds", "expected_number", "tone")
+
+
+def heterogeneity_rows(sample: Sample, subject: Subject, terms: Terms) -> Iterator[dict[str, Any]]:
+    """F tests of "the gap is the same in every block"; the estimate is the gap's standard deviation over blocks."""
+    if subject.metric not in _MAY_DIFFER:
+        return
+    explicit = subject.cue_channel == "explicit"
+    test = paired_heterogeneity if explicit else block_heterogeneity
+    noun = "phrasing" if explicit else subject.cue_channel
+    for one in sample.named(test(*sample.columns, **sample.among)):
+        how = f"F test of block:group after block and {noun}, F {one.f:.3g} on {one.df1} and {one.df2} df"
+        if math.isnan(one.p_value):
+            how = f"no F test of block:group: too few cells, or no spread, beside blocks and {noun}s"
+        yield finding(
+            subject,
+            "heterogeneity",
+            kind="test",
+            scale=subject.scale(terms),
+            method=f"{how}, {terms.reading(subject.output_form)}",
+            group=one.group,
+            reference=one.reference,
+            estimate=one.spread,
+            df=float(one.df2),
+            p_value=one.p_value,
+            **sample.counts(one.group) | {"n_cells": one.n_cells, "n_blocks": one.n_blocks},
+        )
+
+
+def worst_case_rows(whole: Sample, subject: Subject, terms: Terms) -> Iterator[dict[str, Any]]:
+    """The least and the largest gap that missing cells allow, as the row's interval; it has no estimate.
+
+    ``whole`` holds every cell that was asked. Nothing where no cell is missing, or the
+    metric has no bounds.
+    """
+    bounds = terms.ranges.get(subject.task) if subject.metric == "expected_number" else BOUNDS.get(subject.metric)
+    missing = np.isnan(whole.value)
+    if bounds is None or not missing.any() or not (whole.group == whole.reference).any():
+        return
+    stratum = whole.block
+    if subject.cue_channel == "explicit":  # groups are compared within block and phrasing
+        stratum = stratum * (int(whole.stimulus.max()) + 1) + whole.stimulus
+    low, high = bounds
+    # Numbers read with their last digits open may lie outside by rounding.
+    value = np.clip(whole.value, low, high)
+    found = worst_case_bounds(value, whole.group, stratum, reference=str(whole.reference), low=low, high=high)
+    for one in whole.named([gap for gap in found if gap.n_missing]):
+        yield finding(
+            subject,
+            "worst_case",
+            kind="test",
+            scale=subject.scale(terms),
+            method=f"interval of the gaps possible if the {one.n_missing} of {one.n_cells} cells without a score lay "
+            f"anywhere from {low:g} to {high:g}; without sampling error",
+            group=one.group,
+            reference=one.reference,
+            ci_low=one.low,
+            ci_high=one.high,
+            **whole.counts(one.group) | {"n_cells": one.n_cells},
+        )
