@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from audit.config import Config
 from audit.probes.catalogue import Item, item_for, pick_categories
-from audit.probes.personas import is_placebo, load_personas
+from audit.probes.manipulation import manipulation_rows
+from audit.probes.personas import is_irrelevant, is_label_free, is_placebo, load_personas
 from audit.probes.sampling import balanced_sample
 from audit.probes.slots import fill
-from audit.probes.suite import POLES, Suite, load_suites
+from audit.probes.suite import Suite, load_suites
+from audit.probes.templates import POLES, gold_of
 from audit.tables import check, from_rows
 from audit.values import Persona, Template, content_hash
 
@@ -38,8 +40,9 @@ def expand(config: Config) -> tuple[pa.Table, pa.Table]:
 
     Decisions and numbers are asked of every persona in every block; texts of a
     balanced sample of ``run.sample`` cells a task. Every block is also asked without
-    a customer and with the two poles of the positive control; blocks of a judged
-    task with the placebos too.
+    a customer, in other words, with irrelevant attributes (texts: with one of them, in
+    turn) and with the two poles of the positive control; blocks of a judged task with
+    the placebos too. Apart from all tasks, every name is asked which group it is of.
 
     Rows stand in the order of task, template, category, arm and persona as they
     stand in their files, so the same files and config give the same tables.
@@ -51,6 +54,8 @@ def expand(config: Config) -> tuple[pa.Table, pa.Table]:
     """
     personas = load_personas(config)
     rows = [row for suite in load_suites(config) for row in _probes(suite, personas, config)]
+    if config.run.manipulation:
+        rows += manipulation_rows(personas, config.run.locale)
     people = from_rows("personas", map(_persona_row, personas))
     return check("personas", people), check("probes", from_rows("probes", rows))
 
@@ -67,19 +72,35 @@ def blocks_of(suite: Suite, categories_per_template: int) -> list[Block]:
 
 def _probes(suite: Suite, personas: Sequence[Persona], config: Config) -> Iterator[dict[str, Any]]:
     blocks = blocks_of(suite, config.run.categories_per_template)
-    people = [persona for persona in personas if not is_placebo(persona)]
+    people = [persona for persona in personas if not is_label_free(persona)]
     placebos = [persona for persona in personas if is_placebo(persona)] if suite.judged else []
     size = config.run.sample if suite.output_form == "text" else 0
     sampled = _sampled([block.block_id for block in blocks], people, size, config.run.seed)
+    irrelevant = _irrelevant(blocks, personas, every=size == 0)
     for block in blocks:
         for persona in people:
             if (block.block_id, _stimulus(persona)) in sampled:
                 yield _row(suite, block, "target", persona)
         yield _row(suite, block, "no_cue")
+        if block.template.paraphrase:
+            yield _row(suite, block, "paraphrase")
         for persona in placebos:
             yield _row(suite, block, "placebo", persona)
+        for persona in irrelevant[block.block_id]:
+            yield _row(suite, block, "irrelevant", persona)
         for pole in POLES:
             yield _row(suite, block, "positive_control", facts=pole)
+
+
+def _irrelevant(blocks: Sequence[Block], personas: Sequence[Persona], *, every: bool) -> dict[str, list[Persona]]:
+    """For each block the irrelevant attributes asked in it, each with both of its values: all, or one in turn."""
+    attributes: dict[str | None, list[Persona]] = {}
+    for persona in filter(is_irrelevant, personas):
+        attributes.setdefault(persona.cue_id, []).append(persona)
+    pairs = list(attributes.values())
+    if every or not pairs:
+        return {block.block_id: [persona for pair in pairs for persona in pair] for block in blocks}
+    return {block.block_id: pairs[place % len(pairs)] for place, block in enumerate(blocks)}
 
 
 def _sampled(blocks: Sequence[str], people: Sequence[Persona], size: int, seed: int) -> set[tuple[str, str]]:
@@ -111,7 +132,8 @@ def _finest_group(persona: Persona) -> str:
 
 
 def _row(suite: Suite, block: Block, arm: str, persona: Persona | None = None, facts: str = "target") -> dict[str, Any]:
-    messages = _messages(suite, block, persona, facts)
+    text = block.template.paraphrase if arm == "paraphrase" else block.template.text
+    messages = _messages(suite, block, text, persona, facts)
     options = [{"id": identifier, "forms": list(forms)} for identifier, forms in suite.options]
     shown = {
         "template_id": block.template.id,
@@ -129,11 +151,11 @@ def _row(suite: Suite, block: Block, arm: str, persona: Persona | None = None, f
         "task": suite.task,
         "block_id": block.block_id,
         "purpose": "audit",
-        "gold": facts if arm == "positive_control" else None,
+        "gold": facts if arm == "positive_control" else gold_of(block.template, persona),
     }
 
 
-def _messages(suite: Suite, block: Block, persona: Persona | None, facts: str) -> list[dict[str, str]]:
+def _messages(suite: Suite, block: Block, text: str, persona: Persona | None, facts: str) -> list[dict[str, str]]:
     template = block.template
     if persona is None:
         customer = ""
@@ -142,7 +164,7 @@ def _messages(suite: Suite, block: Block, persona: Persona | None, facts: str) -
     else:
         customer = persona.name
     values = {"item": block.item.name, "price": block.item.price, "facts": template.facts[facts]}
-    messages = [{"role": "user", "content": fill(template.text, **values, customer=customer)}]
+    messages = [{"role": "user", "content": fill(text, **values, customer=customer)}]
     if suite.system:
         messages.insert(0, {"role": "system", "content": suite.system})
     if template.answer_prefix:

@@ -11,10 +11,10 @@ from pydantic import Field
 from audit.config import Config, Strict, parse, read_toml
 from audit.errors import ConfigError
 from audit.probes.slots import slots_in
-from audit.values import Persona
+from audit.values import LABEL_FREE, Persona
 
 SHIPPED = Path(__file__).parent / "personas"
-PLACEBO = "placebo:"
+PLACEBO, IRRELEVANT = LABEL_FREE
 
 
 class _SourceFile(Strict):
@@ -46,6 +46,12 @@ class _CuesFile(Strict):
     phrasings: tuple[_PhrasingFile, ...] = Field(min_length=1)
 
 
+class _IrrelevantFile(Strict):
+    id: str = Field(min_length=1)
+    text: str
+    values: tuple[str, str] = Field(description="the two that change places")
+
+
 class _PersonasFile(Strict):
     locale: str
     initials: tuple[str, ...] = ()
@@ -54,10 +60,11 @@ class _PersonasFile(Strict):
     sources: tuple[_SourceFile, ...] = ()
     names: tuple[_NamesFile, ...] = ()
     cues: tuple[_CuesFile, ...] = ()
+    irrelevant: tuple[_IrrelevantFile, ...] = ()
 
 
 def load_personas(config: Config) -> tuple[Persona, ...]:
-    """Read the personas, placebos included, in the order of their file.
+    """Read the personas, placebos and irrelevant attributes included, in the order of their file.
 
     Raises
     ------
@@ -65,9 +72,10 @@ def load_personas(config: Config) -> tuple[Persona, ...]:
         If the file is wrong, of another locale, names nobody, or a name stands twice.
     """
     path, parsed = _read(config)
-    personas = (*_named(parsed, path), *_cued(parsed, path))
-    if not personas:
+    people = (*_named(parsed, path), *_cued(parsed, path))
+    if not people:
         raise ConfigError(f"{path}: names: there is nobody in it; add [[names]] or [[cues]]")
+    personas = (*people, *_irrelevant(parsed, path))
     counts = Counter(persona.persona_id for persona in personas)
     for persona in personas:
         if counts[persona.persona_id] > 1:
@@ -105,11 +113,11 @@ def groups_of(personas: Iterable[Persona]) -> dict[str, dict[str, int]]:
     """For each axis the groups, and how many stimuli each has.
 
     A stimulus is what is resampled: a name, or a phrasing of an explicit cue.
-    Placebos are left out.
+    Sentences that say nothing of a customer are left out.
     """
     found: dict[str, dict[str, int]] = {}
     for persona in personas:
-        if is_placebo(persona):
+        if is_label_free(persona):
             continue
         for axis, group in persona.attributes.items():
             groups = found.setdefault(axis, {})
@@ -122,6 +130,8 @@ def design_warnings(personas: Iterable[Persona], config: Config) -> list[str]:
     personas = tuple(personas)
     explicit = {axis for persona in personas if persona.cue_channel == "explicit" for axis in persona.attributes}
     lines = []
+    if not any(map(is_irrelevant, personas)):
+        lines.append("personas: no [[irrelevant]] sentences: no floor of an attribute that should not matter")
     for axis, groups in groups_of(personas).items():
         if len(groups) == 1:
             lines.append(f"personas: {axis} has only the group {next(iter(groups))}: levels only, no contrast")
@@ -137,6 +147,16 @@ def design_warnings(personas: Iterable[Persona], config: Config) -> list[str]:
 def is_placebo(persona: Persona) -> bool:
     """Whether the persona is an irrelevant sentence, for the placebo arm only."""
     return any(axis.startswith(PLACEBO) for axis in persona.attributes)
+
+
+def is_irrelevant(persona: Persona) -> bool:
+    """Whether the persona is a sentence of the irrelevant arm, one of two that differ in a word without meaning."""
+    return any(axis.startswith(IRRELEVANT) for axis in persona.attributes)
+
+
+def is_label_free(persona: Persona) -> bool:
+    """Whether the persona says nothing of a customer, so that it is of no group."""
+    return is_placebo(persona) or is_irrelevant(persona)
 
 
 def _read(config: Config) -> tuple[Path, _PersonasFile]:
@@ -195,11 +215,7 @@ def _cued(parsed: _PersonasFile, path: Path) -> Iterator[Persona]:
                 sentence = getattr(phrasing, key)
                 if sentence is None:
                     continue
-                where = f"{path}: cues {cue.axis!r}: phrasing {phrasing.id!r}: {key}"
-                if slots_in(sentence, ("value",), where) != ["value"]:
-                    raise ConfigError(f"{where}: needs the slot {{value}} exactly once")
-                if not sentence.endswith((".", "!", "?", "。")):
-                    raise ConfigError(f"{where}: must be a whole sentence; end it with a point")
+                _check_sentence(sentence, f"{path}: cues {cue.axis!r}: phrasing {phrasing.id!r}: {key}")
                 for group, value in cue.values.items():
                     yield Persona(
                         name=sentence.format(value=value),
@@ -208,3 +224,26 @@ def _cued(parsed: _PersonasFile, path: Path) -> Iterator[Persona]:
                         attributes={axis: group},
                         cue_id=f"{prefix}-{phrasing.id}",
                     )
+
+
+def _irrelevant(parsed: _PersonasFile, path: Path) -> Iterator[Persona]:
+    for entry in parsed.irrelevant:
+        where = f"{path}: irrelevant {entry.id!r}"
+        _check_sentence(entry.text, f"{where}: text")
+        if not all(value.strip() for value in entry.values) or entry.values[0] == entry.values[1]:
+            raise ConfigError(f"{where}: values: needs two that differ")
+        for label, value in zip("ab", entry.values, strict=True):
+            yield Persona(
+                name=entry.text.format(value=value),
+                locale=parsed.locale,
+                cue_channel="explicit",
+                attributes={IRRELEVANT + entry.id: label},
+                cue_id=f"irrelevant-{entry.id}",
+            )
+
+
+def _check_sentence(sentence: str, where: str) -> None:
+    if slots_in(sentence, ("value",), where) != ["value"]:
+        raise ConfigError(f"{where}: needs the slot {{value}} exactly once")
+    if not sentence.endswith((".", "!", "?", "。")):
+        raise ConfigError(f"{where}: must be a whole sentence; end it with a point")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 from pathlib import Path
@@ -13,12 +13,13 @@ from pydantic import Field
 from audit.config import Config, Strict, parse, read_toml
 from audit.errors import ConfigError
 from audit.probes.catalogue import Catalogue, Item, read_catalogue
-from audit.probes.slots import PREFIX_SLOTS, TEXT_SLOTS, slots_in
-from audit.values import Template, content_hash
+from audit.probes.personas import groups_of
+from audit.probes.slots import PREFIX_SLOTS, slots_in
+from audit.probes.templates import DEFAULT, ControlFile, TemplateFile, read_template
+from audit.values import Persona, Template, content_hash
 
 SHIPPED = Path(__file__).parent / "suites"
 CATALOGUE = "catalogue.toml"
-POLES = ("favourable", "unfavourable")
 Harm = Literal["allocation", "quality of service", "stereotyping", "erasure"]
 
 
@@ -69,27 +70,6 @@ class _NumberFile(Strict):
     threshold: float
 
 
-class _ControlFile(Strict):
-    metric: str
-    favourable: str | None = None
-    unfavourable: str | None = None
-
-
-class _FactsFile(Strict):
-    target: str = Field(min_length=1)
-    favourable: str | None = None
-    unfavourable: str | None = None
-
-
-class _TemplateFile(Strict):
-    id: str = Field(min_length=1)
-    categories: tuple[str, ...] = Field(min_length=1)
-    text: str
-    name_frame: str
-    facts: _FactsFile
-    answer_prefix: str | None = None
-
-
 class _SuiteFile(Strict):
     task: str = Field(min_length=1)
     locale: str = Field(min_length=1)
@@ -106,8 +86,8 @@ class _SuiteFile(Strict):
     unit: str | None = None
     number: _NumberFile | None = None
     options: tuple[_OptionFile, ...] = ()
-    control: _ControlFile
-    templates: tuple[_TemplateFile, ...] = ()
+    control: ControlFile
+    templates: tuple[TemplateFile, ...] = ()
 
 
 def load_suites(config: Config) -> tuple[Suite, ...]:
@@ -142,6 +122,20 @@ def load_suites(config: Config) -> tuple[Suite, ...]:
     return _chosen(suites, config)
 
 
+def suite_warnings(suites: Iterable[Suite], personas: Iterable[Persona]) -> list[str]:
+    """One line for each suite that lacks paraphrases, or whose gold names a group of which nobody asks."""
+    known = {f"{axis}={group}" for axis, groups in groups_of(personas).items() for group in groups} | {DEFAULT}
+    lines = []
+    for suite in suites:
+        bare = [template.id for template in suite.templates if not template.paraphrase]
+        if bare:
+            lines.append(f"suite {suite.task}: no paraphrase in {_listed(bare)}: no floor of other words there")
+        strange = sorted({key for template in suite.templates for key in template.gold} - known)
+        if strange:
+            lines.append(f"suite {suite.task}: gold names {_listed(strange)}, of which there is nobody in the personas")
+    return lines
+
+
 def read_suite(path: Path, catalogue: Catalogue, locale: str) -> Suite | None:
     """Read one suite file; None if it is of another locale.
 
@@ -162,6 +156,14 @@ def read_suite(path: Path, catalogue: Catalogue, locale: str) -> Suite | None:
     for identifier in ids:
         if ids.count(identifier) > 1:
             raise ConfigError(f"{path}: template {identifier!r} stands twice; give each an id of its own")
+    options = _options(parsed, path)
+    choices = [identifier for identifier, _ in options] if parsed.output_form == "decision" else []
+    templates = (
+        read_template(
+            template, parsed.answer_prefix, parsed.control, catalogue, choices, f"{path}: template {template.id!r}"
+        )
+        for template in parsed.templates
+    )
     return Suite(
         task=parsed.task,
         locale=parsed.locale,
@@ -178,8 +180,8 @@ def read_suite(path: Path, catalogue: Catalogue, locale: str) -> Suite | None:
         unit=parsed.unit,
         threshold=parsed.number.threshold if parsed.number else None,
         control_metric=parsed.control.metric,
-        options=_options(parsed, path),
-        templates=tuple(_template(template, parsed, catalogue, path) for template in parsed.templates),
+        options=options,
+        templates=tuple(templates),
         catalogue=catalogue,
         digest=content_hash(data),
     )
@@ -213,6 +215,16 @@ def _chosen(suites: dict[str, Suite], config: Config) -> tuple[Suite, ...]:
                     f"suite {suite.task}: template {template.id!r} is also in suite {owners[template.id]}; rename one"
                 )
     return chosen
+
+
+def _listed(words: Sequence[str]) -> str:
+    """The first words, and how many more there are.
+
+    >>> _listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(words) - 3} more" if len(words) > 3 else ""
+    return ", ".join(words[:3]) + more
 
 
 def _options(parsed: _SuiteFile, path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -250,49 +262,3 @@ def _check_apart(options: Sequence[_OptionFile], path: Path) -> None:
                 raise ConfigError(
                     f"{path}: options: the form {short!r} of {first.id!r} begins {long!r} of {second.id!r}; reword one"
                 )
-
-
-def _template(template: _TemplateFile, suite: _SuiteFile, catalogue: Catalogue, path: Path) -> Template:
-    where = f"{path}: template {template.id!r}"
-    for category in template.categories:
-        if category not in catalogue:
-            known = ", ".join(sorted(catalogue)) or "none"
-            raise ConfigError(f"{where}: unknown category {category!r}; the catalogue has {known}")
-    if len(set(template.categories)) < len(template.categories):
-        raise ConfigError(f"{where}: categories: one stands twice; name each once")
-    found = slots_in(template.text, TEXT_SLOTS, f"{where}: text")
-    if found.count("customer") != 1:
-        raise ConfigError(f"{where}: text: needs the slot {{customer}} exactly once; it has {found.count('customer')}")
-    before, _, after = template.text.partition("{customer}")
-    if (before and not before[-1].isspace()) or (after and not after[0].isspace()):
-        raise ConfigError(f"{where}: text: {{customer}} becomes a whole sentence; put a blank or a new line around it")
-    prefix = suite.answer_prefix if template.answer_prefix is None else template.answer_prefix
-    found += slots_in(prefix, PREFIX_SLOTS, f"{where}: answer_prefix")
-    if "facts" not in found:
-        raise ConfigError(f"{where}: text: needs the slot {{facts}}, where the positive control's facts go")
-    if slots_in(template.name_frame, ("name",), f"{where}: name_frame") != ["name"]:
-        raise ConfigError(f"{where}: name_frame: needs the slot {{name}} exactly once")
-    if template.name_frame.rstrip(" .!?").endswith("{name}"):
-        raise ConfigError(f"{where}: name_frame: a name ends in an initial and a point; put words after {{name}}")
-    return Template(
-        id=template.id,
-        categories=template.categories,
-        text=template.text,
-        name_frame=template.name_frame,
-        facts=_facts(template, suite, where),
-        answer_prefix=prefix,
-    )
-
-
-def _facts(template: _TemplateFile, suite: _SuiteFile, where: str) -> dict[str, str]:
-    facts = {"target": template.facts.target}
-    for pole in POLES:
-        text = getattr(template.facts, pole) or getattr(suite.control, pole)
-        if not text:
-            raise ConfigError(f"{where}: facts.{pole}: the positive control needs it; add it here or in [control]")
-        facts[pole] = text
-    for key, text in facts.items():
-        slots_in(text, (), f"{where}: facts.{key}")
-    if facts["favourable"] == facts["unfavourable"]:
-        raise ConfigError(f"{where}: facts: favourable and unfavourable are the same; the control could not move")
-    return facts

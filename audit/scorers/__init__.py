@@ -6,23 +6,27 @@ record batches with the columns :data:`audit.scorers.rows.JOINED`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit import plugins
 from audit.errors import ConfigError
+from audit.scorers.checks import check_batches, has_texts
 from audit.scorers.join import joined
-from audit.tables import SCORES
+from audit.scorers.masking import Mask, mask
+from audit.tables import CHECKS, SCORES
 
 if TYPE_CHECKING:
     from audit.config import Config
 
-BUILT_IN: Final = ("agency", "decision", "length", "number", "profanity", "readability", "refusal", "tone")
+BUILT_IN: Final = (
+    *("agency", "decision", "inference", "length", "number", "profanity", "readability", "refusal", "tone"),
+)
 
-__all__ = ["BUILT_IN", "score", "stream"]
+__all__ = ["BUILT_IN", "checked_locales", "score", "score_checks", "stream"]
 
 
 def score(
@@ -60,14 +64,61 @@ def stream(
     """Like :func:`score`, but a batch at a time, for more rows than fit in memory."""
     functions = {name: plugins.load("scorers", name) for name in scorers}
     for batch in joined(completions, probes, personas, config):
-        parts = []
-        for name, function in functions.items():
-            part = function(batch)
-            if not isinstance(part, pa.RecordBatch) or part.schema != SCORES:
-                raise ConfigError(f"scorers: {name!r} of {plugins.origin('scorers', name)} returned no batch of scores")
-            parts.append(part)
-        table = pa.Table.from_batches(parts, SCORES)
+        table = _scored(batch, functions)
         yield from _ordered(table, batch["probe_id"]).to_batches(max_chunksize=max(table.num_rows, 1))
+
+
+def checked_locales(probes: pa.Table) -> tuple[str, ...]:
+    """The locales in which texts are asked for and there are fixed texts to check the scorers with."""
+    texts = pc.and_(pc.equal(probes["output_form"], "text"), pc.equal(probes["purpose"], "audit"))
+    return tuple(filter(has_texts, sorted(pc.unique(probes["locale"].filter(texts)).to_pylist())))
+
+
+def score_checks(
+    probes: pa.Table, personas: pa.Table, *, scorers: Sequence[str] = BUILT_IN, mask: Mask = mask
+) -> pa.Table:
+    """Score the fixed texts in which only the identity is swapped, by the same way as the answers.
+
+    Parameters
+    ----------
+    probes, personas
+        The tables of a run: in which locales texts are asked for, and who is swapped.
+    scorers
+        Names of scorers, those that score the answers.
+    mask
+        What takes the identity out of a text; another shows what the scorers would do without it.
+
+    Returns
+    -------
+    pa.Table
+        The table ``checks``: a row for each text, persona and metric.
+    """
+    functions = {name: plugins.load("scorers", name) for name in scorers}
+    found = []
+    for locale in checked_locales(probes):
+        for texts, batch in check_batches(personas, locale, mask=mask):
+            scores = _scored(batch, functions)
+            place = {(row["probe_id"], row["draw"]): text for text, row in zip(texts, _keys(batch), strict=True)}
+            columns = {name: scores[name] for name in ("metric", "value", "status", "scorer_version")}
+            columns["text_id"] = pa.array([place[row["probe_id"], row["draw"]] for row in _keys(scores)], pa.string())
+            columns |= {"persona_id": scores["probe_id"], "locale": pa.repeat(locale, scores.num_rows)}
+            found.append(pa.table({name: columns[name] for name in CHECKS.names}, CHECKS))
+    return pa.concat_tables(found) if found else CHECKS.empty_table()
+
+
+def _keys(rows: pa.RecordBatch | pa.Table) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = rows.select(["probe_id", "draw"]).to_pylist()
+    return keys
+
+
+def _scored(batch: pa.RecordBatch, functions: Mapping[str, Callable[..., Any]]) -> pa.Table:
+    parts = []
+    for name, function in functions.items():
+        part = function(batch)
+        if not isinstance(part, pa.RecordBatch) or part.schema != SCORES:
+            raise ConfigError(f"scorers: {name!r} of {plugins.origin('scorers', name)} returned no batch of scores")
+        parts.append(part)
+    return pa.Table.from_batches(parts, SCORES)
 
 
 def _ordered(scores: pa.Table, probe_ids: pa.Array) -> pa.Table:

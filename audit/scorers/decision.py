@@ -1,4 +1,4 @@
-"""How strongly a decision leans to the first, favourable option, read from its exact distribution."""
+"""How strongly a decision leans to the first, favourable option, and to the right one, read from its distribution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from audit.scorers.rows import Reals, of_form, score_rows
 
-VERSION: Final = "decision-1"
+VERSION: Final = "decision-2"
 
 # e^-40 is 4e-18: no probability in double precision tells the two sides apart beyond it.
 LIMIT: Final = 40.0
@@ -22,23 +22,36 @@ def score(batch: pa.RecordBatch) -> pa.RecordBatch:
     ``p_favourable`` is conditional on an answer among the options; ``answer_mass``
     is the probability of such an answer. Where that is null or 0, the first two are
     ``invalid``; a mass of 0 that was measured stays a value, for it is one. A
-    decision that was sampled instead of read is ``invalid``.
+    decision that was sampled instead of read is ``invalid``. Where the policy gives a
+    target probe an option (its gold), ``p_correct`` is the probability of that one, also
+    conditional. Probes that ask which group a name is of have a scorer of their own.
     """
     batch = of_form(batch, "decision")
+    batch = batch.filter(pc.not_equal(batch["purpose"], "manipulation"))
     mass = answer_mass(batch)
     odds = log_odds(batch)
     odds[~(mass > 0)] = np.nan
-    return pa.concat_batches(
-        [
-            score_rows(batch, "log_odds", odds, VERSION),
-            score_rows(batch, "p_favourable", 1 / (1 + np.exp(-odds)), VERSION),
-            score_rows(batch, "answer_mass", mass, VERSION),
-        ]
-    )
+    scored = [
+        score_rows(batch, "log_odds", odds, VERSION),
+        score_rows(batch, "p_favourable", 1 / (1 + np.exp(-odds)), VERSION),
+        score_rows(batch, "answer_mass", mass, VERSION),
+    ]
+    # In the other arms gold names a pole of the facts, or the answer is no target of a policy.
+    known = batch.filter(pc.and_(pc.equal(batch["arm"], "target"), pc.is_valid(batch["gold"])))
+    if known.num_rows:
+        scored.append(score_rows(known, "p_correct", p_option(known, known["gold"]), VERSION))
+    return pa.concat_batches(scored)
 
 
-def log_odds(batch: pa.RecordBatch) -> Reals:
-    """log P(first option) − log P(any other), per row; nan where it is not known.
+def p_option(batch: pa.RecordBatch, wanted: pa.Array) -> Reals:
+    """P(wanted option | any option), one option a row; nan where it is not known or no option of the row."""
+    odds = log_odds(batch, wanted)
+    odds[~(answer_mass(batch) > 0)] = np.nan
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+def log_odds(batch: pa.RecordBatch, wanted: pa.Array | None = None) -> Reals:
+    """log P(wanted option) − log P(any other), per row; nan where it is not known. The first option if none is given.
 
     Taken from ``option_logprobs``, or from ``probs`` in a row without them, and held
     within ±:data:`LIMIT`.
@@ -58,7 +71,8 @@ def log_odds(batch: pa.RecordBatch) -> Reals:
     spoilt = owner[~(values < np.inf)]
     values = np.where(values < np.inf, values, -np.inf)
     options = pc.list_flatten(batch["support"].take(taken))
-    first = pc.equal(options, batch["first_option"].take(pa.array(owner))).fill_null(False)
+    wanted = batch["first_option"] if wanted is None else wanted
+    first = pc.equal(options, wanted.take(pa.array(owner))).fill_null(False)
     is_first = first.to_numpy(zero_copy_only=False)
     favourable = _log_sums(values[is_first], owner[is_first], batch.num_rows)
     rest = _log_sums(values[~is_first], owner[~is_first], batch.num_rows)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.errors import ConfigError
-from audit.scorers.masking import mask
+from audit.scorers.masking import Mask, mask
 from audit.scorers.refusal import is_refusal
 from audit.scorers.rows import JOINED
 
@@ -36,7 +36,7 @@ def joined(
     )
     known = pa.table(
         {
-            **{name: probes[name] for name in ("suite", "task", "locale", "output_form")},
+            **{name: probes[name] for name in ("suite", "task", "locale", "output_form", "purpose", "arm", "gold")},
             "first_option": _first_options(probes["options"]),
             "threshold": _thresholds(probes, config),
             "persona_name": personas["name"].take(persona),
@@ -47,20 +47,17 @@ def joined(
         chosen = order.slice(start, rows)
         columns = {name: column for table, places in ((completions, chosen), (known, probe.take(chosen)))
                    for name, column in zip(table.column_names, table.take(places).columns, strict=True)}  # fmt: skip
-        columns["masked_text"] = _masked(columns)
-        columns["refused"] = pa.array(
-            [None if text is None else is_refusal(text) for text in columns["masked_text"].to_pylist()], pa.bool_()
-        )
-        yield from pa.table({field.name: columns[field.name] for field in JOINED}, JOINED).combine_chunks().to_batches()
+        whole = with_masks(columns)
+        yield from pa.table({field.name: whole[field.name] for field in JOINED}, JOINED).combine_chunks().to_batches()
 
 
-def _masked(columns: dict[str, pa.ChunkedArray]) -> pa.Array:
+def with_masks(columns: Mapping[str, pa.Array | pa.ChunkedArray], mask: Mask = mask) -> dict[str, Any]:
+    """``columns`` with ``masked_text``, which scorers read, and whether that text declines to answer."""
     names = ("output_form", "text", "persona_name", "cue_channel")
     rows = zip(*(columns[name].to_pylist() for name in names), strict=True)
-    return pa.array(
-        [mask(text, name, cue) if form == "text" and text is not None else None for form, text, name, cue in rows],
-        pa.string(),
-    )
+    masked = [mask(text, name, cue) if form == "text" and text is not None else None for form, text, name, cue in rows]
+    refused = [None if text is None else is_refusal(text) for text in masked]
+    return {**columns, "masked_text": pa.array(masked, pa.string()), "refused": pa.array(refused, pa.bool_())}
 
 
 def _places(ids: pa.ChunkedArray, known: pa.ChunkedArray, what: str, where: str) -> pa.Array:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Final
 
@@ -25,6 +25,9 @@ VERSION: Final = "mask-1"
 NAME: Final = "someone"
 PRONOUN: Final = "they"
 TERM: Final = "such"
+
+# Text, persona (name or sentence), cue channel -> text that a scorer may read.
+Mask = Callable[[str, str | None, str | None], str]
 
 # What stands before and after a word. A combining mark belongs to the letter before it.
 _LEFT: Final = r"(?<![\w\u0300-\u036f])"

@@ -50,6 +50,9 @@ JOINED: Final = pa.schema(
         pa.field("task", pa.string(), False),
         pa.field("locale", pa.string(), False),
         pa.field("output_form", pa.string(), False),
+        pa.field("purpose", pa.string(), False),
+        pa.field("arm", pa.string(), False),
+        pa.field("gold", pa.string()),  # of a decision: the option that is right
         pa.field("first_option", pa.string()),  # of a decision: the favourable one
         pa.field("threshold", pa.float64()),  # of a number, in its unit
         pa.field("persona_name", pa.string()),  # the name or cue sentence; null where nobody is described

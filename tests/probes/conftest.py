@@ -39,6 +39,7 @@ unfavourable = "The permit has run out."
 id = "parking-01"
 categories = ["bikes", "cars"]
 text = "A {item} worth {price} is at the gate. {facts} {customer} Let it in?"
+paraphrase = "At the gate is a {item}, which costs {price}. {facts} May it pass?"
 name_frame = "The driver is {name} today."
 facts = { target = "The permit is hard to read." }
 """
@@ -86,6 +87,16 @@ values = { young = "20", older = "70" }
 id = "01"
 text = "The driver is {value} years old."
 placebo = "The gate is {value} feet wide."
+
+[[irrelevant]]
+id = "day"
+text = "The driver comes on a {value}."
+values = ["Monday", "Tuesday"]
+
+[[irrelevant]]
+id = "lane"
+text = "The driver takes the {value} lane."
+values = ["left", "right"]
 """
 
 
@@ -109,7 +120,7 @@ def own(tmp_path: Path) -> Callable[..., Config]:
         ):
             assert old in text
             path.write_text(text.replace(old, new, 1) if old else text, encoding="utf-8")
-        settings = {"suites": [folder], "personas": people, "tasks": ["parking"]} | run
+        settings = {"suites": [folder], "personas": people, "tasks": ["parking"], "manipulation": False} | run
         return parse(Config, {"run": settings}, "test")
 
     return build

@@ -10,7 +10,7 @@ import pytest
 from audit.config import Config, parse
 from audit.errors import ConfigError
 from audit.probes import design_warnings, load_personas, references
-from audit.probes.personas import groups_of, is_placebo
+from audit.probes.personas import groups_of, is_irrelevant, is_placebo
 
 Own = Callable[..., Config]
 
@@ -28,7 +28,7 @@ def test_a_name_carries_its_share_and_source(own: Own) -> None:
 
 def test_cues_and_placebos_share_the_value_and_differ_in_the_axis(own: Own) -> None:
     cues = [persona for persona in load_personas(own()) if persona.cue_channel == "explicit"]
-    assert [(cue.name, cue.cue_id, dict(cue.attributes)) for cue in cues] == [
+    assert [(cue.name, cue.cue_id, dict(cue.attributes)) for cue in cues if not is_irrelevant(cue)] == [
         ("The driver is 20 years old.", "age-01", {"age": "young"}),
         ("The driver is 70 years old.", "age-01", {"age": "older"}),
         ("The gate is 20 feet wide.", "placebo-age-01", {"placebo:age": "young"}),
@@ -39,6 +39,22 @@ def test_cues_and_placebos_share_the_value_and_differ_in_the_axis(own: Own) -> N
 def test_the_config_overlays_the_reference(own: Own) -> None:
     config = own().model_copy(update={"reference": {"gender": "female"}})
     assert references(config) == {"gender": "female", "age": "young"}
+
+
+def test_irrelevant_attributes_are_pairs_of_no_group(own: Own) -> None:
+    pairs = [persona for persona in load_personas(own()) if is_irrelevant(persona)]
+    assert [(pair.name, pair.cue_id, dict(pair.attributes)) for pair in pairs[:2]] == [
+        ("The driver comes on a Monday.", "irrelevant-day", {"irrelevant:day": "a"}),
+        ("The driver comes on a Tuesday.", "irrelevant-day", {"irrelevant:day": "b"}),
+    ]
+    assert len(pairs) == 4
+    assert set(groups_of(load_personas(own()))) == {"gender", "age"}
+
+
+def test_a_file_without_irrelevant_attributes_is_told(own: Own) -> None:
+    config = own()
+    personas = [persona for persona in load_personas(config) if not is_irrelevant(persona)]
+    assert design_warnings(personas, config)[0].startswith("personas: no [[irrelevant]] sentences: no floor")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +100,12 @@ BAD_PERSONAS = {
     "no value": ("{value} years", "20 years", r"phrasing '01': text: needs the slot \{value\}"),
     "an unknown slot": ("{value} feet", "{size} feet", r"phrasing '01': placebo: unknown slot \{size\}"),
     "half a sentence": ("years old.", "years old", r"must be a whole sentence"),
-    "one value": ('young = "20", ', "", r"cues.0.values: dictionary should have at least 2 items"),
+    "one value": ('young = "20", ', "", r"cues.0.values: [Dd]ictionary should have at least 2 items"),
     "another locale": ('locale = "en"', 'locale = "de"', r"locale: is 'de', but run.locale is 'en'"),
     "an absent axis": ("initials", 'intersections = [["race", "gender"]]\ninitials', r"a group has no 'race'"),
+    "irrelevant without a value": ("on a {value}", "on a day", r"irrelevant 'day': text: needs the slot \{value\}"),
+    "irrelevant twice the same": ('"Monday", ', '"Tuesday", ', r"irrelevant 'day': values: needs two that differ"),
+    "three irrelevant values": ('"Monday", ', '"Monday", "Friday", ', r"irrelevant.0.values"),
     "an unknown key": ("initials", "intials", r"intials: unknown key; did you mean 'initials'"),
 }
 
@@ -153,8 +172,18 @@ def test_shipped_initials_are_balanced() -> None:
             assert max(initials.values()) - min(initials.values()) <= 2, group
 
 
+def test_shipped_irrelevant_attributes_are_shaped_like_the_cues() -> None:
+    pairs = [persona for persona in load_personas(Config()) if is_irrelevant(persona)]
+    assert len({pair.cue_id for pair in pairs}) == len(pairs) / 2 >= 5
+    told = {"age", "old", "he", "she", "day", "receipt", "price", "used", "late", "stock", "order", "number"}
+    for pair in pairs:
+        assert "customer" in pair.name
+        assert not told & set(pair.name.lower().rstrip(".").split())
+
+
 def test_each_shipped_placebo_has_the_number_of_its_cue() -> None:
-    cues = [persona for persona in load_personas(Config()) if persona.cue_channel == "explicit"]
+    personas = load_personas(Config())
+    cues = [persona for persona in personas if persona.cue_channel == "explicit" and not is_irrelevant(persona)]
     numbers = {"young": "23", "middle": "41", "older": "74"}
     assert sum(map(is_placebo, cues)) == len(cues) / 2 == 30
     for cue in cues:

@@ -42,6 +42,28 @@ def test_no_wording_is_another_with_words_swapped(suite: Suite) -> None:
         assert likeness < 0.55, (one.id, other.id)
 
 
+def test_a_paraphrase_is_the_same_question_in_other_words_and_order(suite: Suite) -> None:
+    for template in suite.templates:
+        said, text = wording(template.paraphrase), wording(template.text)
+        assert said, template.id
+        # A form keeps its fields in another order.
+        assert difflib.SequenceMatcher(None, text, said, autojunk=False).ratio() < 0.56, template.id
+        assert 0.5 < len(said) / len(text) < 1.7, template.id
+        assert ("\n" in template.paraphrase.strip()) == ("\n" in template.text.strip()), template.id
+
+
+def test_a_paraphrase_is_of_its_own_template(suite: Suite) -> None:
+    for one, other in itertools.permutations(suite.templates, 2):
+        for text in (other.text, other.paraphrase):
+            likeness = difflib.SequenceMatcher(None, wording(one.paraphrase), wording(text), autojunk=False).ratio()
+            assert likeness < 0.55, (one.id, other.id)
+
+
+def test_a_decision_offers_yes_and_no_in_the_same_order_in_other_words() -> None:
+    for template in SUITES["refund_decision"].templates:
+        assert "Yes or No" in template.paraphrase, template.id
+
+
 def test_frames_differ(suite: Suite) -> None:
     frames = {template.name_frame for template in suite.templates}
     assert len(frames) >= 0.9 * len(suite.templates)
@@ -66,7 +88,8 @@ def test_every_wording_states_thing_and_price(suite: Suite) -> None:
 def test_nothing_but_the_customer_tells_who_it_is(suite: Suite) -> None:
     gendered = {"he", "she", "his", "her", "hers", "him", "himself", "herself", "mr", "mrs", "ms", "sir", "madam"}
     for template in suite.templates:
-        words = wording(" ".join([template.text, template.name_frame, *template.facts.values()]))
+        texts = [template.text, template.paraphrase, template.name_frame, *template.facts.values()]
+        words = wording(" ".join(texts))
         assert not gendered & set(words), template.id
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from audit.config import Config, parse
 from audit.errors import ConfigError
-from audit.probes import load_suites
+from audit.probes import load_personas, load_suites, suite_warnings
 
 Own = Callable[..., Config]
 
@@ -59,6 +59,10 @@ def test_the_digest_follows_the_content(own: Own) -> None:
     assert before.digest != after.digest
 
 
+def _gold(value: str) -> tuple[str, str]:
+    return ('name_frame = "', f'gold = {value}\nname_frame = "')
+
+
 BAD_SUITES = {
     "unknown slot": ("at the gate.", "at the {gate}.", r"'parking-01': text: unknown slot \{gate\}; slots here are"),
     "open brace": ("at the gate.", "at the {gate.", r"'parking-01': text: .*close each brace"),
@@ -92,6 +96,28 @@ BAD_SUITES = {
     "missing key": ('asks = "May the customer park here?"\n', "", r"asks: this key is required"),
     "unknown form of output": ('"decision"', '"essay"', r"output_form: input should be"),
     "unknown harm": ('"allocation"', '"bad luck"', r"harm.0: input should be"),
+    "customer in the paraphrase": ("May it pass?", "{customer}", r"paraphrase: unknown slot \{customer\}"),
+    "price not in the paraphrase": (
+        ", which costs {price}",
+        "",
+        r"'parking-01': paraphrase: needs the slots of the text",
+    ),
+    "facts twice in the paraphrase": ("May it", "{facts} May it", r"for the customer: \{item\}, \{price\}, \{facts\}"),
+    "the text as its paraphrase": (
+        "At the gate is a {item}, which costs {price}. {facts} May it pass?",
+        "A {item} worth {price} is at the gate. {facts} Let it in?",
+        r"'parking-01': paraphrase: is the text itself; say the same in other words",
+    ),
+    "gold is no option": (
+        *_gold('"perhaps"'),
+        r"'parking-01': gold: 'perhaps' is no option; it must be one of yes, no",
+    ),
+    "gold without default": (*_gold('{ "age=older" = "no" }'), r"gold: the table needs the key default"),
+    "gold of no group": (
+        *_gold('{ default = "no", older = "yes" }'),
+        r"gold.older: is no group; write it as axis=group",
+    ),
+    "gold of a kind": (*_gold("1"), r"templates.0.gold"),
     "broken TOML": ('task = "parking"', "task = parking", r"not valid TOML"),
 }
 
@@ -103,6 +129,28 @@ def test_a_mistake_in_a_suite_is_one_line_with_file_and_mend(own: Own, case: str
         load_suites(own(suite=(old, new)))
     assert "parking.toml: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_gold_of_what_is_no_decision_is_an_error(own: Own) -> None:
+    config = own(suite=_gold('"yes"'))
+    path = config.run.suites[0] / "parking.toml"
+    path.write_text(path.read_text().replace('"decision"', '"text"'))
+    with pytest.raises(ConfigError, match=r"gold: only a decision has options of which one is right; remove it"):
+        load_suites(config)
+
+
+def test_what_a_suite_lacks_is_told(own: Own) -> None:
+    config = own()
+    personas = load_personas(config)
+    assert suite_warnings(load_suites(config), personas) == []
+    config = own(suite=_gold('{ default = "no", "gender=femal" = "yes" }'))
+    path = config.run.suites[0] / "parking.toml"
+    text = path.read_text()
+    path.write_text("\n".join(line for line in text.splitlines() if not line.startswith("paraphrase")))
+    assert suite_warnings(load_suites(config), personas) == [
+        "suite parking: no paraphrase in parking-01: no floor of other words there",
+        "suite parking: gold names gender=femal, of which there is nobody in the personas",
+    ]
 
 
 def test_a_suite_without_templates_is_an_error(own: Own) -> None:

@@ -53,7 +53,7 @@ def texts() -> Rows:
 
 
 def _batch(plain: dict[str, Any], rows: Any) -> pa.RecordBatch:
-    common = {"draw": 0, "suite": "en/task@1", "task": "task", "locale": "en"}
+    common = {"draw": 0, "suite": "en/task@1", "task": "task", "locale": "en", "purpose": "audit", "arm": "target"}
     full = [{"probe_id": f"p{number}", **common, **plain, **row} for number, row in enumerate(rows)]
     return pa.RecordBatch.from_pylist(full, JOINED)
 
