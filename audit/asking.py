@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,30 @@ from audit.progress import Forecast, Progress
 from audit.values import content_hash
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audit.backends import Backend, Batch
 
 
-def ask(folder: Path, backend: Backend, key: Mapping[str, Any], progress: Progress) -> pa.Table:
-    """Ask batch by batch; each answered batch is a file of its own until all are there."""
+def ask(
+    folder: Path,
+    backend: Backend,
+    key: Mapping[str, Any],
+    progress: Progress,
+    rows: NDArray[np.int64] | None = None,
+) -> pa.Table:
+    """Ask batch by batch; each answered batch is a file of its own until all are there.
+
+    ``rows`` of the probes are asked, all when None.
+    """
     probes = tables.read("probes", folder / "probes.parquet")
     manifest = Manifest.load(folder)
     manifest.data["model"] = dict(backend.describe())
     manifest.save()
-    batches = backend.plan(probes)
+    batches = backend.plan(probes if rows is None else probes.take(pa.array(rows)))
+    if rows is not None:  # planned among themselves, but told by their place in the whole table
+        batches = [replace(batch, rows=rows[batch.rows]) for batch in batches]
     layout = [(batch.kind, batch.rows.tolist(), batch.draws.tolist()) for batch in batches]
     parts = folder / f"completions.parts-{content_hash([key, layout], 12)}"
     forecast = Forecast(batches)
@@ -44,7 +59,7 @@ def ask(folder: Path, backend: Backend, key: Mapping[str, Any], progress: Progre
             answered[number] = table
             forecast.finish(batch)
             progress.advance(len(answered), f"{batch.kind}s", forecast.seconds_left())
-    return _in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
+    return in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
 
 
 def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
@@ -59,8 +74,8 @@ def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
     return found if found.num_rows == len(batch.rows) else None
 
 
-def _in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:
-    """Sort as the probes stand, then by draw."""
+def in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:
+    """Sort completions as their probes stand, then by draw."""
     place = pc.index_in(completions.column("probe_id"), probes.column("probe_id").combine_chunks())
     order = pa.table({"place": place, "draw": completions.column("draw")})
     return completions.take(pc.sort_indices(order, sort_keys=[("place", "ascending"), ("draw", "ascending")]))

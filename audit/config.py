@@ -50,23 +50,47 @@ class RunConfig(Strict):
     categories_per_template: int = Field(1, ge=0, description="categories in which each wording is asked; 0 means all")
     sample: int = Field(180, ge=0, description="target probes of each text task, a balanced sample; 0 means all")
     draws: int = Field(1, ge=1, description="texts sampled for each probe")
+    manipulation: bool = Field(True, description="also ask which group the model takes each name to be of")
     max_new_tokens: int = Field(48, ge=1)
     temperature: float = Field(0.7, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
+    until_verdict: Literal["no", "looks", "steps"] = Field(
+        "no", description="ask everything, or stop each rule at a pre-planned look, or at a step of fresh stimuli"
+    )
+    budget: int | None = Field(None, ge=1, description="the most probes to ask, with until_verdict")
     number_mass: float = Field(0.99, gt=0, lt=1, description="probability to resolve when a number is read exactly")
+
+    @model_validator(mode="after")
+    def _budget_for_a_purpose(self) -> RunConfig:
+        if self.budget is not None and self.until_verdict == "no":
+            raise ValueError("budget is for runs that stop early; add until_verdict (--until-verdict), or leave it out")
+        return self
 
 
 class RuleConfig(Strict):
-    """[[gate.rules]]: a signed gap that must stay within a tolerance."""
+    """[[gate.rules]]: a signed gap that must stay within a tolerance, or a ratio of means that must stay near 1."""
 
     name: str = Field(min_length=1)
     task: str
     metric: str
     axis: str
-    tolerance: float = Field(gt=0, description="in the unit of the metric")
+    tolerance: float | None = Field(None, gt=0, description="in the unit of the metric")
+    ratio: float | None = Field(
+        None, gt=0, lt=1, description="in place of a tolerance: the means' ratio stays between it and 1/it"
+    )
     level: Literal["off", "warn", "error"] = "error"
     group: str | None = None
     cue_channel: str | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> RuleConfig:
+        if (self.tolerance is None) == (self.ratio is None):
+            both = "has both a tolerance and a ratio; leave one of them out"
+            none = "has no limit; add tolerance, in the unit of its metric, or ratio, such as 0.8"
+            raise ValueError(f"rule {self.name!r} {none if self.ratio is None else both}")
+        if self.ratio is not None and ":" in self.metric:
+            raise ValueError(f"a ratio is of the metric's own means; name metric {self.metric.partition(':')[0]!r}")
+        return self
 
 
 class GateConfig(Strict):
@@ -175,6 +199,8 @@ def _describe(model: type[BaseModel], error: ValidationError) -> str:
     if key == "the file":
         return message
     value = first.get("input")
+    if isinstance(value, dict):  # a table breaks a rule on its keys together, which the message names
+        return f"{key}: {message}"
     return f"{key}: {message[0].lower()}{message[1:]} (it is {value!r:.80})"
 
 

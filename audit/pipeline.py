@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from audit import tables
-from audit.asking import ask
+from audit.asking import ask, in_order
 from audit.config import Config, parse
 from audit.errors import ConfigError, NothingEvaluatedError
 from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
@@ -22,13 +22,16 @@ from audit.progress import Progress, Silent
 from audit.values import content_hash
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audit.backends import Backend
     from audit.gate import Overall
     from audit.probes import Suite
 
 RUNS: Final = Path(".evenhand") / "runs"
 _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
-_VERBS: Final = {"scores": "score", "findings": "measure"}
+_VERBS: Final = {"scores": "score", "checks": "score", "findings": "measure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Run:
 
     def table(self, name: str) -> pa.Table:
         """Read a table of the run."""
-        return tables.read(name, self.folder / f"{name}.parquet")
+        return tables.read(_kind(name), self.folder / f"{name}.parquet")
 
 
 def run_audit(
@@ -76,7 +79,12 @@ def run_audit(
         The run folder and the overall verdict.
     """
     run = start(config, out, progress=progress, fresh=fresh, command=command)
-    complete(run)
+    if config.run.until_verdict == "no":
+        complete(run)
+    else:
+        from audit.sequential import until_verdict
+
+        until_verdict(run)
     score(run)
     measure(run)
     return run.folder, gate(run, strict=strict)
@@ -98,8 +106,10 @@ def start(
         If the suites give no probe.
     """
     from audit.backends import open_backend
-    from audit.probes import design_warnings, expand, load_personas, load_suites, references
+    from audit.probes import design_warnings, expand, load_personas, load_suites, references, suite_warnings
 
+    if config.run.until_verdict == "steps":  # a step chooses its cells itself
+        config = config.model_copy(update={"run": config.run.model_copy(update={"sample": 0})})
     references(config)  # a mistake there would show only when everything was asked
     personas, probes = expand(config)
     if not probes.num_rows:
@@ -115,7 +125,8 @@ def start(
         _clear(folder)
         manifest = Manifest(folder)
     run = Run(folder, config, progress, backend)
-    for line in design_warnings(load_personas(config), config):
+    people = load_personas(config)
+    for line in (*design_warnings(people, config), *suite_warnings(load_suites(config), people)):
         run.progress.warn(line)
     manifest.data |= {
         "evenhand": metadata.version("evenhand"),
@@ -157,6 +168,9 @@ def _clear(folder: Path) -> None:
         *(f"{n}.parquet" for n in tables.SCHEMAS),
     ):
         (folder / name).unlink(missing_ok=True)
+    for name in tables.SCHEMAS:
+        for path in folder.glob(f"{name}-[0-9]*.parquet"):
+            path.unlink()
 
 
 def resume(folder: Path, config: Config | None = None, *, progress: Progress | None = None) -> Run:
@@ -204,28 +218,45 @@ def _asked(config: Config) -> dict[str, Any]:
 
 def complete(run: Run) -> pa.Table:
     """Let the model answer every probe; answered batches are on disk at once and never asked again."""
+    return complete_part(run, "")
+
+
+def complete_part(run: Run, part: str, rows: NDArray[np.int64] | None = None) -> pa.Table:
+    """Let the model answer some ``rows`` of the probes (None: all) into the table ``completions`` + ``part``."""
     from audit.backends import open_backend
 
     manifest = Manifest.load(run.folder)
+    name = f"completions{part}"
     backend = run.backend or open_backend(run.config)
-    key = {
+    key: dict[str, Any] = {
         "settings": {"model": _asked(run.config)["model"], "run": _pick(_asked(run.config)["run"], _COMPLETE)},
         "identity": content_hash(backend.identity()),
         "code": code_hash("backends"),
         "parents": _parents(manifest, "probes"),
     }
+    if rows is not None:
+        key["rows"] = content_hash(rows.tolist())
     made = _stage(
-        run, "complete", key, ("completions",), lambda: {"completions": ask(run.folder, backend, key, run.progress)}
+        run, f"complete{part}", key, (name,), lambda: {name: ask(run.folder, backend, key, run.progress, rows)}
     )
     for parts in run.folder.glob("completions.parts-*"):  # only now does the manifest vouch for the whole
         shutil.rmtree(parts)
-    return made["completions"]
+    return made[name]
+
+
+def join_parts(run: Run, parts: Sequence[str]) -> pa.Table:
+    """Write ``completions`` from the tables ``completions`` + part, in the order of the probes."""
+    names = [f"completions{part}" for part in parts]
+    key = {"parents": _parents(Manifest.load(run.folder), *names)}
+
+    def make() -> Mapping[str, pa.Table]:
+        return {"completions": in_order(pa.concat_tables(map(run.table, names)), run.table("probes"))}
+
+    return _stage(run, "complete", key, ("completions",), make)["completions"]
 
 
 def score(run: Run) -> pa.Table:
     """Score the completions; costs no inference."""
-    from audit.scorers import score as apply
-
     manifest = Manifest.load(run.folder)
     key = {
         "code": code_hash("scorers", "probes"),
@@ -233,10 +264,24 @@ def score(run: Run) -> pa.Table:
         "parents": _parents(manifest, "completions", "probes", "personas"),
     }
 
-    def make() -> Mapping[str, pa.Table]:
-        return {"scores": apply(run.table("completions"), run.table("probes"), run.table("personas"), run.config)}
+    outputs = ("scores", "checks") if _checked(run) else ("scores",)
+    return _stage(run, "score", key, outputs, lambda: _scored(run, run.table("completions")))["scores"]
 
-    return _stage(run, "score", key, ("scores",), make)["scores"]
+
+def _scored(run: Run, completions: pa.Table) -> Mapping[str, pa.Table]:
+    from audit.scorers import score as apply
+    from audit.scorers import score_checks
+
+    probes, personas = run.table("probes"), run.table("personas")
+    made = {"scores": apply(completions, probes, personas, run.config)}
+    return made | ({"checks": score_checks(probes, personas)} if _checked(run) else {})
+
+
+def _checked(run: Run) -> bool:
+    """Whether the run has texts, so that their scorers are checked too."""
+    from audit.scorers import checked_locales
+
+    return bool(checked_locales(run.table("probes")))
 
 
 def measure(run: Run) -> pa.Table:
@@ -245,34 +290,103 @@ def measure(run: Run) -> pa.Table:
     from audit.fairness.terms import Terms
 
     manifest = _with_setting(run, "reference")
+    for number in range(1, _looks_made(manifest) + 1):
+        measure_look(run, number)
+    _measure_steps(run, manifest)
+    checks = ["checks"] if _checked(run) else []
     key = {
         "settings": asdict(Terms.of(run.config)),
         "code": code_hash("fairness", "statistics", "probes"),
-        "parents": _parents(manifest, "scores", "probes", "personas"),
+        "parents": _parents(manifest, "scores", *checks, "probes", "personas"),
     }
 
     def make() -> Mapping[str, pa.Table]:
-        return {"findings": apply(run.table("scores"), run.table("probes"), run.table("personas"), run.config)}
+        beside = run.table("checks") if checks else None
+        scores, probes, personas = (run.table(name) for name in ("scores", "probes", "personas"))
+        return {"findings": apply(scores, probes, personas, run.config, checks=beside)}
 
     return _stage(run, "measure", key, ("findings",), make)["findings"]
 
 
+def _measure_steps(run: Run, manifest: Manifest) -> None:
+    """Write each step's differences, where the run went in steps of fresh stimuli."""
+    if "steps" not in manifest.data:
+        return
+    from audit.probes import references
+    from audit.sequential import plan_steps, step_differences
+
+    known = references(run.config)
+    key = {
+        "settings": {"references": known, "needs": manifest.data["steps"]["needs"]},
+        "code": code_hash("sequential"),
+        "parents": _parents(manifest, "scores", "probes", "personas"),
+    }
+
+    def make() -> Mapping[str, pa.Table]:
+        needs = {(task, axis) for task, axis in manifest.data["steps"]["needs"]}
+        steps = plan_steps(run.table("probes"), run.table("personas"), needs, known, run.config.run.seed)
+        return {"steps": step_differences(run.table("scores"), run.table("probes"), steps, known)}
+
+    _stage(run, "steps", key, ("steps",), make)
+
+
+def measure_look(run: Run, number: int) -> pa.Table:
+    """Measure what had been asked by look ``number`` into the table ``findings-NUMBER``."""
+    from audit.fairness import measure as apply
+    from audit.fairness.terms import Terms
+
+    name, parts = f"findings-{number}", [f"completions-{look}" for look in range(1, number + 1)]
+    key = {
+        "settings": asdict(Terms.of(run.config)),
+        "code": code_hash("scorers", "fairness", "statistics", "probes"),
+        "parents": _parents(Manifest.load(run.folder), *parts, "probes", "personas"),
+    }
+
+    def make() -> Mapping[str, pa.Table]:
+        completions = in_order(pa.concat_tables(map(run.table, parts)), run.table("probes"))
+        made = _scored(run, completions)
+        beside = made.get("checks")
+        found = apply(made["scores"], run.table("probes"), run.table("personas"), run.config, checks=beside)
+        return {f"scores-{number}": made["scores"], name: found}
+
+    return _stage(run, f"measure-{number}", key, (f"scores-{number}", name), make)[name]
+
+
 def gate(run: Run, *, strict: bool = False) -> Overall:
     """Judge the findings by the rules; writes verdicts.parquet and verdicts.json."""
-    from audit.gate import decide, overall, to_json
+    from audit.gate import overall, to_json
 
     manifest = _with_setting(run, "gate")
+    looks = [f"findings-{number}" for number in range(1, _looks_made(manifest) + 1)]
+    steps = ["steps"] if "steps" in manifest.data.get("tables", {}) else []
     key = {
         "settings": json.loads(run.config.gate.model_dump_json()),
-        "code": code_hash("gate", "statistics", "presets"),
-        "parents": _parents(manifest, "findings"),
+        "code": code_hash("gate", "statistics", "presets", "fairness/metrics.py"),
+        "parents": _parents(manifest, "findings", *looks, *steps),
     }
-    findings = run.table("findings")
-    verdicts = _stage(run, "gate", key, ("verdicts",), lambda: {"verdicts": decide(findings, run.config)})["verdicts"]
+    verdicts = _stage(run, "gate", key, ("verdicts",), lambda: {"verdicts": _judged(run, looks, steps)})["verdicts"]
     found = overall(verdicts, strict=strict)
     with tables.replacing(run.folder / "verdicts.json") as temporary:
-        temporary.write_text(to_json(verdicts, findings, found), encoding="utf-8")
+        temporary.write_text(
+            to_json(verdicts, run.table("findings"), found, [run.table(name) for name in looks]), encoding="utf-8"
+        )
     return found
+
+
+def _judged(run: Run, looks: Sequence[str], steps: Sequence[str]) -> pa.Table:
+    """Judge a run by what it holds: steps of fresh stimuli, looks, or all at once."""
+    from audit.gate import decide, decide_looks, decide_steps
+
+    if steps:
+        return decide_steps(run.table("steps"), run.table("findings"), run.config)
+    if looks:
+        planned = Manifest.load(run.folder).data["looks"]["planned"]
+        return decide_looks([run.table(name) for name in looks], run.config, planned=planned)
+    return decide(run.table("findings"), run.config)
+
+
+def _looks_made(manifest: Manifest) -> int:
+    return int(manifest.data.get("looks", {}).get("made", 0))
 
 
 def _with_setting(run: Run, section: str) -> Manifest:
@@ -307,11 +421,16 @@ def _write(
     run: Run, manifest: Manifest, stage: str, key: Mapping[str, Any], seconds: float, made: Mapping[str, pa.Table]
 ) -> None:
     outputs = {
-        name: (tables.write(name, table, run.folder / f"{name}.parquet"), table.num_rows)
+        name: (tables.write(_kind(name), table, run.folder / f"{name}.parquet"), table.num_rows)
         for name, table in made.items()
     }
     manifest.record(stage, key, seconds, outputs)
     manifest.save()
+
+
+def _kind(name: str) -> str:
+    """The table that a part is of: "completions-2" is one of completions."""
+    return name.partition("-")[0]
 
 
 def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
@@ -325,7 +444,7 @@ def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
         for parent, known in made_from.items():
             path = manifest.folder / f"{parent}.parquet"
             if file_hash(path) != known:
-                tables.read(parent, path)  # a damaged one says so itself
+                tables.read(_kind(parent), path)  # a damaged one says so itself
                 verb = _VERBS.get(name, "run")
                 raise ConfigError(
                     f"{manifest.folder}: {name}.parquet was made from another {parent}.parquet than lies there; "

@@ -140,6 +140,7 @@ VERDICTS: Final = pa.schema(
         pa.field("p_adjusted", _REAL),
         _need("tolerance", _REAL),
         pa.field("mde", _REAL),  # as in findings, at the level that Holm leaves a single test
+        pa.field("look", pa.int32()),  # the look or step at which it was decided; null where all was asked
         _need("reason", _TEXT),
     ]
 )
@@ -157,6 +158,23 @@ CHECKS: Final = pa.schema(
     ]
 )
 
+# Of a run in steps of fresh stimuli: each step's difference between a group and its reference.
+STEPS: Final = pa.schema(
+    [
+        _need("task", _TEXT),
+        _need("locale", _TEXT),
+        _need("metric", _TEXT),
+        _need("axis", _TEXT),
+        _need("group", _TEXT),
+        _need("reference", _TEXT),
+        _need("step", pa.int32()),
+        _need("template_id", _TEXT),
+        pa.field("value", _REAL),  # null where a side has no score
+        _need("low", _REAL),  # what the difference can be at all
+        _need("high", _REAL),
+    ]
+)
+
 SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "personas": PERSONAS,
     "probes": PROBES,
@@ -164,6 +182,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "judgements": JUDGEMENTS,
     "scores": SCORES,
     "checks": CHECKS,
+    "steps": STEPS,
     "findings": FINDINGS,
     "verdicts": VERDICTS,
 }
@@ -208,6 +227,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "judgements": ("probe_id", "draw", "scorer"),
     "scores": ("probe_id", "draw", "metric"),
     "checks": ("text_id", "persona_id", "metric"),
+    "steps": ("task", "locale", "metric", "axis", "group", "step"),
     "findings": ("finding_id",),
     "verdicts": ("rule", "finding_id"),
 }

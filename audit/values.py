@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Level = Literal["off", "warn", "error"]
 Outcome = Literal["pass", "fail", "inconclusive", "incomparable", "void", "not_refuted"]
+# Axes of sentences that say nothing of a customer: of the placebo and the irrelevant arm.
+LABEL_FREE: Final = ("placebo:", "irrelevant:")
 
 
 def content_hash(value: Any, length: int = 64) -> str:
@@ -72,6 +74,7 @@ class Verdict:
     tolerance: float
     reason: str
     mde: float | None = None
+    look: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,9 @@ class Template:
     is the sentence with {name} that fills {customer} for a name. ``facts`` has the
     keys target, and for the positive control the ids of its two poles. ``answer_prefix``
     is the beginning of the answer, given to the model; it may hold {item}, {price}, {facts}.
+    ``paraphrase`` is ``text`` in other words and without {customer}; empty where there is none.
+    ``gold`` is the option that the policy gives: under "default", and under "axis=group" for
+    a group that it treats otherwise; empty where no policy is known.
     """
 
     id: str
@@ -90,3 +96,5 @@ class Template:
     name_frame: str
     facts: Mapping[str, str] = field(default_factory=dict)
     answer_prefix: str = ""
+    paraphrase: str = ""
+    gold: Mapping[str, str] = field(default_factory=dict)

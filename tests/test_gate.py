@@ -176,6 +176,14 @@ def test_a_gap_within_the_tolerance_passes_with_its_power_beside_it():
     assert "It is not 0" not in row["reason"]
 
 
+def test_what_numerical_noise_adds_to_a_findings_mde_is_added_to_the_verdicts():
+    alone = minimum_detectable_gap(0.02, 20)
+    (plain,) = judged([a_finding(mde=alone)]).to_pylist()
+    (noisy,) = judged([a_finding(mde=1.5 * alone)]).to_pylist()
+    assert plain["mde"] == pytest.approx(minimum_detectable_gap(0.02, 20, tests=2))
+    assert noisy["mde"] == pytest.approx(1.5 * plain["mde"])
+
+
 def test_a_pass_says_so_where_zero_is_excluded():
     (row,) = judged([a_finding(estimate=0.1)]).to_pylist()
     assert row["outcome"] == "pass" and "It is not 0" in row["reason"]

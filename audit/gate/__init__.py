@@ -6,7 +6,21 @@ Everything that states a verdict (command line, Python, report) calls these func
 from audit.gate.controls import is_alive
 from audit.gate.evidence import to_json
 from audit.gate.judging import decide
+from audit.gate.looks import decide_looks, undecided
 from audit.gate.outcome import Overall, RuleOutcome, overall, rule_outcomes
 from audit.gate.ruleset import rules
+from audit.gate.steps import decide_steps
 
-__all__ = ["Overall", "RuleOutcome", "decide", "is_alive", "overall", "rule_outcomes", "rules", "to_json"]
+__all__ = [
+    "Overall",
+    "RuleOutcome",
+    "decide",
+    "decide_looks",
+    "decide_steps",
+    "is_alive",
+    "overall",
+    "rule_outcomes",
+    "rules",
+    "to_json",
+    "undecided",
+]

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.config import GateConfig
-from audit.fairness.cells import RATES
-from audit.gate.wording import ANSWERS, amount, between, noun
+from audit.fairness.metrics import RATES, base_metric
+from audit.gate.limits import amount, between
+from audit.gate.wording import ANSWERS, noun
 
 Row = Mapping[str, Any]
 
@@ -106,6 +107,16 @@ def uneven_reason(both: Sequence[Side]) -> str | None:
     )
 
 
+def bounds_note(bounds: Row | None, tolerance: float) -> str:
+    """How far missing answers could move the gap, where that is beyond the tolerance."""
+    if bounds is None or bounds["ci_low"] is None or bounds["ci_high"] is None:
+        return ""
+    if max(-bounds["ci_low"], bounds["ci_high"]) <= tolerance:
+        return ""
+    low, high = (amount(bounds[end], bounds["scale"]) for end in ("ci_low", "ci_high"))
+    return f" Depending on what is missing, the gap of all that was asked could be anything from {low} to {high}."
+
+
 def is_told(mass: Row) -> bool:
     """Whether a gap in answer mass is clear and large enough to stand beside a verdict."""
     low, high = mass["ci_low"], mass["ci_high"]
@@ -115,7 +126,8 @@ def is_told(mass: Row) -> bool:
 
 def mass_of(finding: Row, contrasts: Sequence[Row]) -> Row | None:
     """The contrast in answer mass beside one on a metric that is conditional on a listed answer."""
-    if finding["metric"] == "answer_mass" or finding["metric"] in RATES:
+    metric = base_metric(finding["metric"])
+    if metric == "answer_mass" or metric in RATES:
         return None
     keys = (*_PLACE, "group", "reference")
     found = (row for row in contrasts if row["metric"] == "answer_mass" and all(row[k] == finding[k] for k in keys))
@@ -130,7 +142,7 @@ def lost(both: Sequence[Side]) -> str:
 
 def _side(finding: Row, group: str, levels: Sequence[Row]) -> Side:
     here = [row for row in levels if row["group"] == group and all(row[key] == finding[key] for key in _PLACE)]
-    own = next((row for row in here if row["metric"] == finding["metric"]), None)
+    own = next((row for row in here if row["metric"] == base_metric(finding["metric"])), None)
     if own is None:
         half = finding["n_cells"] // 2
         return Side(group, half, half, finding["n_templates"], finding["n_personas"])

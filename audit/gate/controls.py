@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.config import GateConfig
+from audit.fairness.metrics import RATIO, RATIO_SCALE, base_metric
 from audit.gate.answers import Side, lost, sides
-from audit.gate.wording import ANSWERS, DESIGN, TOO_FEW, amount, between, noun
+from audit.gate.limits import amount, between
+from audit.gate.wording import ANSWERS, DESIGN, TOO_FEW, noun
 
 Row = Mapping[str, Any]
 
@@ -26,7 +28,7 @@ def void_reason(finding: Row, controls: Sequence[Row]) -> str | None:
     say) is void unless some control of its task is alive.
     """
     of_task = [row for row in controls if (row["task"], row["locale"]) == (finding["task"], finding["locale"])]
-    asked = [row for row in of_task if row["metric"] == finding["metric"]] or of_task
+    asked = [row for row in of_task if row["metric"] == base_metric(finding["metric"])] or of_task
     if any(is_alive(row) for row in asked):
         return None
     if not asked:
@@ -45,11 +47,18 @@ def void_reason(finding: Row, controls: Sequence[Row]) -> str | None:
     )
 
 
-def facts_effect(finding: Row, controls: Sequence[Row]) -> float | None:
-    """What the facts of the case do to a finding's own metric; None where no control measured it."""
-    keys = ("task", "locale", "metric")
-    found = (row["estimate"] for row in controls if all(row[key] == finding[key] for key in keys))
-    return next(found, None)
+def facts_effect(finding: Row, controls: Sequence[Row], levels: Sequence[Row] = ()) -> float | None:
+    """What the facts of the case do to a finding's own metric; None where no control measured it.
+
+    ``levels`` are those of the control's poles. Of a ratio the effect is that of the poles' means, as a log-ratio.
+    """
+    place = (finding["task"], finding["locale"], base_metric(finding["metric"]))
+    own = [row for row in controls if (row["task"], row["locale"], row["metric"]) == place]
+    if finding["scale"] != RATIO_SCALE or not own:
+        return own[0]["estimate"] if own else None
+    means = {row["group"]: row["estimate"] for row in levels if (row["task"], row["locale"], row["metric"]) == place}
+    poles = [means.get(own[0][pole]) or 0.0 for pole in ("group", "reference")]
+    return math.log(poles[0] / poles[1]) if min(poles) > 0 else None
 
 
 def design_reason(finding: Row, both: Sequence[Side], gate: GateConfig) -> str | None:
@@ -73,8 +82,8 @@ def design_reason(finding: Row, both: Sequence[Side], gate: GateConfig) -> str |
     return None
 
 
-def unmeasured_reason(level: Row, levels: Sequence[Row], gate: GateConfig) -> str:
-    """Why a group that has a level has no contrast."""
+def unmeasured_reason(level: Row, levels: Sequence[Row], gate: GateConfig, metric: str) -> str:
+    """Why a group that has a level has no contrast on ``metric``, which may be made from the level's."""
     group, reference = level["group"], level["reference"]
     if reference is None:
         axis = level["axis"]
@@ -86,4 +95,15 @@ def unmeasured_reason(level: Row, levels: Sequence[Row], gate: GateConfig) -> st
         return f"{few}, and a verdict needs {gate.min_personas}."
     if any(side.missing for side in both):
         return f"{ANSWERS}{lost(both)}."
+    means = [row["estimate"] or 0.0 for row in levels if _beside(row, level)]
+    if metric.endswith(f":{RATIO}") and min(means, default=0.0) <= 0:
+        return f"{ANSWERS}the mean of {level['metric']} is 0 for {group} or {reference}, so that there is no ratio."
+    if metric != level["metric"] and level["cue_channel"] == "explicit" and not metric.endswith(f":{RATIO}"):
+        return f"{DESIGN}quantiles are measured where names are drawn, not of phrasings; name cue_channel 'name'."
     return f"{ANSWERS}{level['metric']} is the same in every answer, so that the gap has no standard error."
+
+
+def _beside(row: Row, level: Row) -> bool:
+    """Whether a level is the group's or its reference's, on the same metric."""
+    keys = ("task", "locale", "cue_channel", "axis", "metric")
+    return row["group"] in (level["group"], level["reference"]) and all(row[key] == level[key] for key in keys)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from audit.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_PASS
-from audit.gate.wording import ANSWERS, DESIGN, TOO_FEW
+from audit.gate.wording import ANSWERS, DESIGN, SCORER, TOO_FEW
 from audit.values import Level, Outcome
 
 # From worst to best.
@@ -104,6 +104,10 @@ def _for_answers(row: dict[str, Any]) -> bool:
     return bool(row["reason"].startswith(ANSWERS))
 
 
+def _for_scorer(row: dict[str, Any]) -> bool:
+    return bool(row["outcome"] == "void" and row["reason"].startswith(SCORER))
+
+
 def _tested(row: dict[str, Any]) -> bool:
     """Whether a row took part in a test; one that only may not pass did."""
     return not _by_design(row) and not (_for_answers(row) and row["p_adjusted"] is None)
@@ -130,6 +134,10 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: b
     if lost:
         many = "1 comparison has" if len(lost) == 1 else f"{len(lost)} comparisons have"
         notes += f" {many} no verdict for what came back: answers missing, improbable or without spread."
+    voided = {row["finding_id"] for row in verdicts.to_pylist() if row["level"] != "off" and _for_scorer(row)}
+    if voided and judged:
+        many = "1 comparison is" if len(voided) == 1 else f"{len(voided)} comparisons are"
+        notes += f" {many} void, since the scorer itself tells the groups apart."
     return notes
 
 
@@ -140,11 +148,16 @@ def _why_nothing(ruling: Sequence[RuleOutcome], verdicts: pa.Table) -> str:
     if len(ruling) == 1 and len(rows) == 1 and rows[0]["finding_id"] is None:
         reason = str(rows[0]["reason"]).removesuffix(".")
         return reason[:1].lower() + reason[1:]
-    if all(rule.outcome == "void" for rule in ruling):
-        return "the positive controls do not move the answers, so nothing may be concluded from them"
+    scorers = {row["rule"] for row in verdicts.to_pylist() if _for_scorer(row)}
     void = [rule for rule in ruling if rule.outcome == "void"]
+    biased, dead = ([rule for rule in void if (rule.rule in scorers) is told] for told in (True, False))
+    if len(void) == len(ruling):
+        causes = ["the positive controls do not move the answers"] if dead else []
+        causes += ["the scorers themselves tell the groups apart"] if biased else []
+        return f"{' or '.join(causes)}, so nothing may be concluded from them"
     text = "no rule has a finding that the design and the answers allow to judge"
-    return text + (f", and positive controls do not move the answers of {_names(void)}" if void else "")
+    text += f", and positive controls do not move the answers of {_names(dead)}" if dead else ""
+    return text + (f", and the scorers themselves tell the groups apart in {_names(biased)}" if biased else "")
 
 
 def _of(some: Sequence[RuleOutcome], every: Sequence[RuleOutcome]) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.gate.limits import amount, between, gap_words, limit_of
 from audit.statistics import Equivalence, Gap, growth_for_equivalence
 
 # How the reason of a row without a verdict begins: for what was asked, or for what came back.
 DESIGN: Final = "design: "
 TOO_FEW: Final = DESIGN + "too few "
 ANSWERS: Final = "answers: "
-
-_UNITLESS = ("probability", "rate")
+# How the reason of a row begins that is void for its scorer, not for its positive control.
+SCORER: Final = "void: the scorer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Tests:
     """What the tests of one contrast gave, p adjusted by Holm.
 
     ``claimed`` is the gap as equivalence is tested: of a rate its standard error may be
-    larger than the finding's, see :func:`~audit.statistics.boundary_error`.
+    larger than the finding's, see :func:`~audit.statistics.boundary_error`. ``percent`` is
+    the level of ``interval``.
     """
 
     difference: float
@@ -32,27 +34,7 @@ class Tests:
     claimed: Gap
     mde: float
     claims: int
-
-
-def amount(value: float, scale: str, *, signed: bool = True) -> str:
-    """A value with its unit.
-
-    >>> amount(.3456, "log-odds"), amount(1, "percentage points", signed=False), amount(-.05, "rate")
-    ('+0.346 log-odds', '1 percentage points', '-0.05')
-    """
-    text = f"{value:+.3g}" if signed else f"{value:.3g}"
-    return text if scale in _UNITLESS else f"{text} {scale}"
-
-
-def between(low: float | None, high: float | None, percent: float) -> str:
-    """An interval in brackets; nothing where there is none.
-
-    >>> between(-.1, .25, 95), between(None, None, 95)
-    (' (95 % interval -0.1 to 0.25)', '')
-    """
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f" ({percent:g} % interval {low:.3g} to {high:.3g})"
+    percent: float = 90.0
 
 
 def noun(cue_channel: str | None) -> str:
@@ -66,22 +48,23 @@ def noun(cue_channel: str | None) -> str:
 
 def fail_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests) -> str:
     """The gap is beyond the tolerance."""
-    limit = amount(tolerance, finding["scale"], signed=False)
-    return f"Evidence of a difference beyond {limit}: {_gap(finding)}, adjusted p {_p(tests.beyond)}."
+    limit = limit_of(finding, tolerance)
+    return f"Evidence of a {limit.noun} {limit.side}: {gap_words(finding)}, adjusted p {_p(tests.beyond)}."
 
 
 def pass_reason(
     finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float, effect: float | None = None
 ) -> str:
     """The gap is within the tolerance, whether or not it is 0; ``effect`` is what the facts of the case do."""
-    limit = amount(tolerance, finding["scale"], signed=False)
-    interval = between(tests.interval.ci_low, tests.interval.ci_high, 100 * (1 - 2 * alpha))
+    limit = limit_of(finding, tolerance)
+    interval = between(tests.interval.ci_low, tests.interval.ci_high, tests.percent, finding["scale"])
     text = (
-        f"Evidence that the difference is below {limit}: {_gap(finding, interval)}, adjusted p {_p(tests.equivalent)}. "
+        f"Evidence that the {limit.noun} is {limit.inside}: {gap_words(finding, interval)}, "
+        f"adjusted p {_p(tests.equivalent)}. "
         f"The smallest difference found with power .90 is {amount(tests.mde, finding['scale'], signed=False)}."
     )
     if tests.difference <= alpha:
-        text += f" It is not 0 (adjusted p {_p(tests.difference)}), but inside the tolerance."
+        text += f" It is not {limit.null} (adjusted p {_p(tests.difference)}), but inside the tolerance."
     return text + leniency(tolerance, effect)
 
 
@@ -97,17 +80,17 @@ def leniency(tolerance: float, effect: float | None) -> str:
 
 def mass_note(mass: Mapping[str, Any]) -> str:
     """A gap in the probability of a listed answer, beside a gap among listed answers."""
-    return f" The probability that a listed answer is given differs too: {_gap(mass)}."
+    return f" The probability that a listed answer is given differs too: {gap_words(mass)}."
 
 
 def placebo_reason(
     finding: Mapping[str, Any], tolerance: float, tests: Tests, placebo: Mapping[str, Any] | None
 ) -> str:
     """Beyond the tolerance, but so are irrelevant sentences."""
-    limit = amount(tolerance, finding["scale"], signed=False)
+    limit = limit_of(finding, tolerance)
     return (
-        f"The difference is beyond {limit} ({_gap(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that it "
-        f"is the cue's meaning that moves the answer.{_floor(placebo, finding)}"
+        f"The {limit.noun} is {limit.side} ({gap_words(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that "
+        f"it is the cue's meaning that moves the answer.{_floor(placebo, finding)}"
     )
 
 
@@ -131,35 +114,36 @@ def open_reason(
     finding: Mapping[str, Any], tolerance: float, tests: Tests, alpha: float, placebo: Mapping[str, Any] | None = None
 ) -> str:
     """Neither beyond nor within, with what it would take and what irrelevant sentences do."""
-    limit = amount(tolerance, finding["scale"], signed=False)
+    limit = limit_of(finding, tolerance)
     if tests.difference <= alpha:
+        it = "it" if limit.noun == "difference" else f"the {limit.noun}"
         text = (
-            f"Evidence of a difference (adjusted p {_p(tests.difference)}), but neither that it is beyond {limit} nor "
-            f"that it is below: {_gap(finding)}."
+            f"Evidence of a difference (adjusted p {_p(tests.difference)}), but neither that {it} is {limit.side} nor "
+            f"that it is {limit.near}: {gap_words(finding)}."
         )
     else:
-        text = f"No evidence of a difference beyond {limit}, and not enough that it is below: {_gap(finding)}."
+        text = (
+            f"No evidence of a {limit.noun} {limit.side}, and not enough that it is {limit.near}: {gap_words(finding)}."
+        )
     widened = ""
     if tests.claimed.se > finding["se"]:
         widened = f" At the tolerance so few answers have a standard error of {tests.claimed.se:.2g}."
     return f"{text}{widened}{_floor(placebo)} {_needed(finding, tolerance, tests.claimed, alpha / tests.claims)}"
 
 
-def _gap(finding: Mapping[str, Any], interval: str | None = None) -> str:
-    interval = between(finding["ci_low"], finding["ci_high"], 95) if interval is None else interval
-    groups = f"{finding['group']} against {finding['reference']}"
-    return f"{groups} is {amount(finding['estimate'], finding['scale'])}{interval}"
-
-
 def _needed(finding: Mapping[str, Any], tolerance: float, claimed: Gap, alpha: float) -> str:
+    limit = limit_of(finding, tolerance)
     factor = growth_for_equivalence(claimed.se, claimed.df, tolerance, alpha=alpha)
     templates, personas = finding["n_templates"], finding["n_personas"]
     if factor <= 1:
-        return "The design is large enough to show a true difference of 0 to be below; this one lies too near."
+        return (
+            f"The design is large enough to show a true {limit.noun} of {limit.null} to be {limit.near}; "
+            "this one lies too near."
+        )
     return (
-        f"To show a true difference of 0 to be below, with power .90, takes about {math.ceil(templates * factor)} "
-        f"templates and {math.ceil(personas * factor)} {noun(finding['cue_channel'])} a group in place of {templates} "
-        f"and {personas}, if the spread stays what it is here."
+        f"To show a true {limit.noun} of {limit.null} to be {limit.near}, with power .90, takes about "
+        f"{math.ceil(templates * factor)} templates and {math.ceil(personas * factor)} {noun(finding['cue_channel'])} "
+        f"a group in place of {templates} and {personas}, if the spread stays what it is here."
     )
 
 

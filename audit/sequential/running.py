@@ -1,0 +1,92 @@
+"""Asks until every rule has its verdict: look by look, or step by step."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from audit import pipeline
+from audit.errors import ConfigError
+from audit.gate import decide_looks, decide_steps, undecided
+from audit.manifest import Manifest
+from audit.pipeline import Run
+from audit.probes import references
+from audit.sequential.design import LOOKS, Need, plan_looks, rows_of_look, wanted
+from audit.sequential.steps import Step, plan_steps, rows_of_steps, step_differences
+
+# Steps asked between two looks at the confidence sequences; any number is valid.
+STEPS_AT_ONCE = 4
+
+
+def until_verdict(run: Run) -> pa.Table:
+    """Ask until all rules are decided or all that was planned is asked; write ``completions``.
+
+    What to ask next follows from the answers so far and the seed, so that a stopped run
+    goes on where it was.
+
+    Raises
+    ------
+    ConfigError
+        If no rule covers the run, or the budget cannot lead to any verdict.
+    """
+    needs = wanted(run.table("probes"), run.table("personas"), run.config)
+    parts = _by_steps(run, needs) if run.config.run.until_verdict == "steps" else _by_looks(run, needs)
+    return pipeline.join_parts(run, parts)
+
+
+def _by_looks(run: Run, needs: set[Need]) -> list[str]:
+    probes, personas = run.table("probes"), run.table("personas")
+    planned = plan_looks(probes, personas, needs, run.config)
+    findings: list[pa.Table] = []
+    for look in planned:
+        before = planned[look.number - 2] if look.number > 1 else None
+        rows = rows_of_look(probes, personas, look, before, needs)
+        if not rows.size:
+            break
+        pipeline.complete_part(run, f"-{look.number}", rows)
+        findings.append(pipeline.measure_look(run, look.number))
+        verdicts = decide_looks(findings, run.config, planned=LOOKS)
+        needs = undecided(verdicts, run.config) & needs
+        asked = ", ".join(f"{len(templates)} wordings of {task}" for task, templates in look.templates.items())
+        run.progress.warn(f"look {look.number} of {LOOKS}, {asked}: {_left(needs)}")
+        if not needs:
+            break
+    _note(run, "looks", planned=LOOKS, made=len(findings))
+    return [f"-{number}" for number in range(1, len(findings) + 1)]
+
+
+def _by_steps(run: Run, needs: set[Need]) -> list[str]:
+    probes, known = run.table("probes"), references(run.config)
+    planned = set(needs)
+    steps = plan_steps(probes, run.table("personas"), planned, known, run.config.run.seed)
+    if not steps:
+        raise ConfigError(
+            "run.until_verdict: no rule covers a task and an axis that names carry, so there are no steps; use looks"
+        )
+    budget, asked = run.config.run.budget, 0
+    parts: list[str] = []
+    done: list[Step] = []
+    for first in range(1, max((step.number for step in steps), default=0) + 1, STEPS_AT_ONCE):
+        due = [s for s in steps if first <= s.number < first + STEPS_AT_ONCE and (s.task, s.axis) in needs]
+        rows = rows_of_steps(probes, due)
+        if not rows.size or (budget is not None and asked + rows.size > budget):
+            break
+        parts.append(f"-{len(parts) + 1}")
+        asked += rows.size
+        pipeline.complete_part(run, parts[-1], rows)
+        done += due
+        findings = pipeline.measure_look(run, len(parts))
+        differences = step_differences(run.table(f"scores{parts[-1]}"), probes, done, known)
+        needs = undecided(decide_steps(differences, findings, run.config), run.config) & needs
+        run.progress.warn(f"step {max(step.number for step in due)}: {_left(needs)}")
+    _note(run, "steps", needs=sorted(planned))
+    return parts
+
+
+def _left(needs: set[Need]) -> str:
+    return "all rules are decided" if not needs else f"{len(needs)} of the tasks × axes go on"
+
+
+def _note(run: Run, key: str, **values: object) -> None:
+    manifest = Manifest.load(run.folder)
+    manifest.data[key] = values
+    manifest.save()
