@@ -9,13 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reports.calibration import write_calibration
     from reports.html import write_html
     from reports.markdown import write_markdown
     from reports.view import build_view
 
-__all__ = ["build_view", "write_html", "write_markdown"]
+__all__ = ["build_view", "write_calibration", "write_html", "write_markdown"]
 
-_HOMES = {"build_view": "reports.view", "write_html": "reports.html", "write_markdown": "reports.markdown"}
+_HOMES = {
+    "build_view": "reports.view",
+    "write_calibration": "reports.calibration",
+    "write_html": "reports.html",
+    "write_markdown": "reports.markdown",
+}
 
 
 def __getattr__(name: str) -> Any:

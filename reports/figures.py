@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.labels import AXES, Metric, Translate, axis_order, group, humanise, number
+from reports.labels import AXES, Metric, Translate, axis_order, group, humanise
 from reports.svg import COLOURS, render
 from reports.values import Gap
 
@@ -58,7 +59,7 @@ def _forest(gaps: Sequence[Gap], metric: Metric, control: float | None, t: Trans
     row = 25.0 if wide else 37.0
     width, left, right = (760.0, 206.0, 166.0) if wide else (330.0, 6.0, 6.0)
     top, bottom = (42.0 if control else 12.0), 44.0
-    figure, axes = _canvas(width, len(ordered) * row, left, right, top, bottom)
+    figure, axes = canvas(width, len(ordered) * row, left, right, top, bottom)
     scale = metric.factor
     ends = [
         abs(value) * scale
@@ -81,8 +82,9 @@ def _forest(gaps: Sequence[Gap], metric: Metric, control: float | None, t: Trans
     axes.set_yticks([])
     axes.tick_params(axis="x", labelsize=10, length=3)
     axes.set_xticks(_ticks(limit, wide))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.6g}".replace("-", "−") if value else "0")
-    axes.set_xlabel(f"{t('Gap, group minus reference')} ({t(metric.unit)})", fontsize=10.5, labelpad=6)
+    axes.xaxis.set_major_formatter(lambda value, _: _tick(value, metric))
+    compared = t("Group over reference") if metric.ratio else t("Gap, group minus reference")
+    axes.set_xlabel(f"{compared} ({t(metric.unit)})", fontsize=10.5, labelpad=6)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     if control:
@@ -118,10 +120,7 @@ def _row(axes: Axes, y: int, gap: Gap, metric: Metric, t: Translate, wide: bool)
         for side in (-gap.mde * scale, gap.mde * scale):
             axes.plot([side, side], [line - 0.2, line + 0.2], color=COLOURS["muted"], linewidth=1.2)
     label = group_label(gap.axis, gap.group, t)
-    interval = (
-        f"[{number(_times(gap.ci_low, scale), metric.digits)}, {number(_times(gap.ci_high, scale), metric.digits)}]"
-    )
-    text = f"{number(_times(gap.estimate, scale), metric.digits, signed=True)}  {interval}"
+    text = f"{metric.text(gap.estimate, signed=True)}  [{metric.text(gap.ci_low)}, {metric.text(gap.ci_high)}]"
     place = axes.get_yaxis_transform()
     if wide:
         axes.text(-0.02, y, label, transform=place, ha="right", va="center", fontsize=11)
@@ -129,6 +128,13 @@ def _row(axes: Axes, y: int, gap: Gap, metric: Metric, t: Translate, wide: bool)
     else:
         axes.text(0.0, y - 0.2, label, transform=place, ha="left", va="center", fontsize=11)
         axes.text(1.0, y - 0.2, text, transform=place, ha="right", va="center", fontsize=10, color=COLOURS["muted"])
+
+
+def _tick(value: float, metric: Metric) -> str:
+    """Label of a place on the axis; that of a log-ratio is the ratio."""
+    if metric.ratio:
+        return f"{math.exp(value):.2f}"
+    return f"{value:+.6g}".replace("-", "−") if value else "0"
 
 
 def _ticks(limit: float, wide: bool) -> list[float]:
@@ -166,7 +172,7 @@ def _heat_map(columns: Sequence[HeatColumn], reference: dict[str, str], t: Trans
         lines.append((axis, None))
         lines += [(axis, name) for name in sorted({name for _, held, name in cells if held == axis})]
     left, cell, height = 118.0, 112.0, 28.0
-    figure, axes = _canvas(left + cell * len(columns) + 4, height * len(lines), left, 4.0, 40.0, 4.0)
+    figure, axes = canvas(left + cell * len(columns) + 4, height * len(lines), left, 4.0, 40.0, 4.0)
     axes.set_xlim(0, len(columns))
     axes.set_ylim(len(lines), 0)
     axes.set_axis_off()
@@ -196,7 +202,7 @@ def _heat_map(columns: Sequence[HeatColumn], reference: dict[str, str], t: Trans
                 continue
             if gap.underpowered:
                 axes.add_patch(Rectangle(fill=False, hatch="////", edgecolor=COLOURS["hatch"], **box))
-            value = number(_times(gap.estimate, column.metric.factor), column.metric.digits, signed=True)
+            value = column.metric.text(gap.estimate, signed=True)
             axes.text(i + 0.52, y + 0.5, value, ha="right", va="center", fontsize=10.5, weight=700)
             axes.text(i + 0.58, y + 0.5, f"n {gap.n_cells:,}", ha="left", va="center", fontsize=9.5)
     return figure
@@ -220,11 +226,7 @@ def step(share: float) -> str:
     return "0" if not size else f"{'n' if share < 0 else 'p'}{size}"
 
 
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
-def _canvas(width: float, inner: float, left: float, right: float, top: float, bottom: float) -> tuple[Figure, Axes]:
+def canvas(width: float, inner: float, left: float, right: float, top: float, bottom: float) -> tuple[Figure, Axes]:
     """A figure whose plot is ``inner`` units high, with margins in units; nothing is fitted to fonts."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

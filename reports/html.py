@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.tables import replacing
 from reports import labels
+from reports.dots import dots
 from reports.figures import HeatColumn, forest, heat_map, step
 from reports.language import catalogue
+from reports.noise import distance, meaning, sizes, title, uneven
+from reports.page import environment, style
 from reports.text import diff
 from reports.values import CategoryTable, Gap, Level, LevelTable, ReportView, RuleResult, TaskView
-from reports.wording import Wording, claims, judged_metrics, largest, model_name, sentence
+from reports.wording import Wording, claims, judged_metrics, largest, model_name
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
 PAIRS_SHOWN: Final = 3
 
 
@@ -61,54 +60,41 @@ def render(view: ReportView, language: str = "en") -> str:
     """Return the whole page."""
     translations = catalogue(language)
     t = translations.gettext
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(
-        number=labels.number,
-        p=labels.p_value,
-        percent=labels.percent,
-        words=labels.humanise,
-        group=labels.group,
-        when=labels.when,
-        sentence=sentence,
-    )
-    css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    css, policy = style()
     judged = [task for task in view.tasks if task.judged]
-    return environment.get_template("report.html.j2").render(
-        view=view,
-        language=language,
-        css=Markup(css),  # ours, no data in it
-        csp=_policy(css),
-        w=Wording(t),
-        model=model_name(view),
-        judged=judged,
-        texts=[task for task in view.tasks if task.output_form == "text"],
-        forests={task.task: _forests(task, i, t) for i, task in enumerate(judged)},
-        heat_map=_heat_map(judged, t),
-        largest=largest,
-        claims=claims,
-        judged_metrics=judged_metrics,
-        mde_heat=_mde_heat,
-        category_heat=_category_heat,
-        text_metrics=_text_metrics,
-        gap_rows=_gap_rows,
-        diff=diff,
-        pairs_shown=PAIRS_SHOWN,
-        level_cell=_level_cell,
-        rules_on=_rules_on,
+    return (
+        environment(translations)
+        .get_template("report.html.j2")
+        .render(
+            view=view,
+            language=language,
+            css=css,
+            csp=policy,
+            w=Wording(t),
+            model=model_name(view),
+            judged=judged,
+            texts=[task for task in view.tasks if task.output_form == "text"],
+            noise_figures={task.task: _noise_figures(task, i, t) for i, task in enumerate(judged)},
+            meaning=meaning,
+            sizes=sizes,
+            uneven=uneven,
+            noise_title=title,
+            distance=distance,
+            forests={task.task: _forests(task, i, t) for i, task in enumerate(judged)},
+            heat_map=_heat_map(judged, t),
+            largest=largest,
+            claims=claims,
+            judged_metrics=judged_metrics,
+            mde_heat=_mde_heat,
+            category_heat=_category_heat,
+            text_metrics=_text_metrics,
+            gap_rows=_gap_rows,
+            diff=diff,
+            pairs_shown=PAIRS_SHOWN,
+            level_cell=_level_cell,
+            rules_on=_rules_on,
+        )
     )
-
-
-def _policy(css: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(css.encode("utf-8")).digest()).decode("ascii")
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def _forests(task: TaskView, position: int, t: labels.Translate) -> list[ForestFigure]:
@@ -119,13 +105,27 @@ def _forests(task: TaskView, position: int, t: labels.Translate) -> list[ForestF
         gaps = [gap for gap in task.gaps if gap.metric == name and gap.finding_id in ruled]
         about = labels.metric(name, task.unit)
         title = t("Gaps between groups: {task}, {metric}").format(
-            task=Wording(t).task(task), metric=t(about.title).lower()
+            task=Wording(t).task(task), metric=Wording(t).title(name).lower()
         )
         drawn = [
             Markup(forest(gaps, about, effects.get(name), f"forest-{position}-{i}-{size}", title, t, size == "wide"))
             for size in ("wide", "narrow")
         ]
         figures.append(ForestFigure(name, title, *drawn))
+    return figures
+
+
+def _noise_figures(task: TaskView, position: int, t: labels.Translate) -> list[ForestFigure]:
+    """Distances across and within groups on the task's main metric; nothing where there are none."""
+    figures = []
+    for about in task.noise[:1]:
+        metric = distance(about, task)
+        name = title(about, Wording(t))
+        heading = t("More than noise? {task}, {metric}").format(task=Wording(t).task(task), metric=name.lower())
+        drawn = [
+            dots(about, metric, f"noise-{position}-{size}", heading, t, size == "wide") for size in ("wide", "narrow")
+        ]
+        figures += [ForestFigure(about.metric, heading, *(Markup(one) for one in drawn if one))] if all(drawn) else []
     return figures
 
 

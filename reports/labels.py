@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,13 +15,37 @@ Translate = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric is named and written: ``factor`` turns the stored number into the shown unit."""
+    """How a metric is named and written: ``factor`` turns the stored number into the shown unit.
+
+    ``part`` says what of the metric is compared where it is not the mean. Of a ``ratio`` the
+    stored number is the natural log.
+    """
 
     title: str
     unit: str
     about: str
     factor: float = 1.0
     digits: int = 2
+    part: str = ""
+    ratio: bool = False
+
+    def text(self, value: float | None, signed: bool = False) -> str:
+        """Write a value or a gap in the unit shown.
+
+        >>> Metric("", "", "", 100.0, 1).text(-0.0312), Metric("", "", "", ratio=True).text(-0.2231)
+        ('−3.1', '0.80')
+        """
+        if value is not None and self.ratio:
+            return number(math.exp(value), self.digits)
+        return number(None if value is None else value * self.factor, self.digits, signed)
+
+    def size(self, value: float | None) -> str:
+        """Write the size of a gap: a tolerance, or the smallest that can be found. That of a ratio is below 1.
+
+        >>> Metric("", "", "", 100.0, 1).size(0.05), Metric("", "", "", ratio=True).size(0.2231)
+        ('5.0', '0.80')
+        """
+        return self.text(None if value is None else -value if self.ratio else value)
 
 
 METRICS: Final[Mapping[str, Metric]] = {
@@ -35,6 +59,13 @@ METRICS: Final[Mapping[str, Metric]] = {
         mark("Probability of the favourable answer"),
         mark("percentage points"),
         mark("read exactly from the model's own distribution"),
+        100.0,
+        1,
+    ),
+    "p_correct": Metric(
+        mark("Probability of the right answer"),
+        mark("percentage points"),
+        mark("read exactly; the suite's own policy says which answer is right"),
         100.0,
         1,
     ),
@@ -73,6 +104,13 @@ METRICS: Final[Mapping[str, Metric]] = {
     "communion": Metric(
         mark("Communion"), mark("per 100 words"), mark("words of caring and belonging, by lexicon"), digits=2
     ),
+}
+
+# What of a metric is compared, by the end of a derived metric's name.
+PARTS: Final[Mapping[str, str]] = {
+    "ratio": mark("ratio of the means"),
+    "q10": mark("its 10 % quantile"),
+    "q90": mark("its 90 % quantile"),
 }
 
 TASKS: Final[Mapping[str, str]] = {
@@ -188,11 +226,20 @@ def when(moment: str | None) -> str | None:
 
 
 def metric(name: str, unit: str | None = None) -> Metric:
-    """Look a metric up; ``unit`` is the suite's own, used for numbers."""
+    """Look a metric up; ``unit`` is the suite's own, used for numbers.
+
+    >>> metric("p_favourable:ratio").part, metric("p_favourable:ratio").unit
+    ('ratio of the means', 'ratio')
+    >>> metric("expected_number:q90", "points").unit
+    'points'
+    """
+    name, _, part = name.partition(":")
     known = METRICS.get(name, Metric(humanise(name), mark("units"), ""))
     if name == "expected_number" and unit:
-        return Metric(known.title, unit, known.about, known.factor, known.digits)
-    return known
+        known = replace(known, unit=unit)
+    if part == "ratio":
+        return Metric(known.title, mark("ratio"), known.about, part=PARTS[part], ratio=True)
+    return replace(known, part=PARTS.get(part, part))
 
 
 def number(value: float | None, digits: int = 2, signed: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from audit.tables import replacing
 from reports.labels import WORST_FIRST, Translate, number, p_value, percent, when
 from reports.language import catalogue, mark
+from reports.noise import meaning, sizes, uneven
 from reports.text import markdown
 from reports.values import ReportView, RuleResult, TaskView
 from reports.wording import Wording, largest, model_name
@@ -81,7 +82,11 @@ def _task(task: TaskView, w: Wording) -> list[str]:
         parts.append(w.t("No verdict for this task."))
     if task.dead_controls:
         parts.append(w.t("Its positive control does not move the answer."))
-    return [" ".join(parts)]
+    lines = [" ".join(parts)]
+    for about in task.noise[:1]:
+        told = [meaning(about, task, w), sizes(about, task, w), uneven(about, w)]
+        lines.append(f"  - {w.t('More than noise?')} {markdown(' '.join(filter(None, told)))}")
+    return lines
 
 
 def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
@@ -96,8 +101,8 @@ def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
         cells += [
             markdown(w.against(gap)),
             markdown(f"{w.value(gap.estimate, gap.metric, True)} {interval} {w.unit(task, gap.metric)}"),
-            w.value(rule.tolerance, gap.metric),
-            w.value(rule.mde, gap.metric),
+            w.size(rule.tolerance, gap.metric),
+            w.size(rule.mde, gap.metric),
             percent(gap.share_of_control, signed=True),
             markdown(f"{p_value(rule.p_adjusted)} {w.hypothesis(rule)}"),
         ]

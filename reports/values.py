@@ -109,6 +109,109 @@ class Placebo:
 
 
 @dataclass(frozen=True, slots=True)
+class Magnitude:
+    """How far a group lies from its reference, signs aside, on one metric.
+
+    ``across`` is the mean distance between two customers of the two groups, ``within`` that
+    of two of one group, ``signal`` across/within with its 95 % interval where it is reported.
+    ``uneven_p`` is of "the gap is the same in every case"; ``worst_low`` and ``worst_high``
+    bound the gap whatever the missing answers would have been; ``apart`` is the Wasserstein
+    distance of the two distributions beside its median by chance.
+    """
+
+    axis: str
+    group: str
+    reference: str
+    cue_channel: str | None
+    across: float | None = None
+    within: float | None = None
+    p_value: float | None = None
+    signal: float | None = None
+    signal_low: float | None = None
+    signal_high: float | None = None
+    uneven_p: float | None = None
+    worst_low: float | None = None
+    worst_high: float | None = None
+    apart: float | None = None
+    apart_by_chance: float | None = None
+    apart_p: float | None = None
+    beyond: bool = False
+    uneven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """How far a change that tells nothing of a customer moves the answer: arm paraphrase or irrelevant."""
+
+    arm: str
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_blocks: int
+    n_attributes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is known of noise on one metric; with ``flips`` distances are rates of answers that change."""
+
+    metric: str
+    flips: bool
+    rows: tuple[Magnitude, ...]
+    floors: tuple[Floor, ...]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether answers were missing, so that there are worst-case bounds."""
+        return any(row.worst_low is not None for row in self.rows)
+
+    @property
+    def shaped(self) -> bool:
+        """Whether distributions were compared beyond their means."""
+        return any(row.apart is not None for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerCheck:
+    """The widest difference that a metric's scorer sees on texts in which only the identity is swapped.
+
+    ``comparisons`` were made; ``voided`` groups have no verdict for what the scorer does.
+    """
+
+    metric: str
+    axis: str
+    group: str
+    reference: str
+    cue_channel: str | None
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    texts: int
+    comparisons: int
+    voided: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What the model takes the names of one group for.
+
+    ``own`` is the probability of the group for its own names, ``estimate`` how much that is
+    above the one for other names; ``told`` says that the difference is shown not to be 0.
+    """
+
+    axis: str
+    group: str
+    own: float | None
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    told: bool
+    names: int
+    wordings: int
+    answer_mass: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerMass:
     """How much of the model's probability lay on the answers that were read."""
 
@@ -212,6 +315,7 @@ class TaskView:
     returned: Returned
     controls: tuple[Control, ...]
     placebos: tuple[Placebo, ...]
+    noise: tuple[Noise, ...]  # of the main metric first
     answer_mass: AnswerMass | None
     gaps: tuple[Gap, ...]
     rules: tuple[RuleResult, ...]
@@ -261,6 +365,8 @@ class ReportView:
     subject: Subject
     tasks: tuple[TaskView, ...]
     orphan_rules: tuple[RuleResult, ...]  # rules that found nothing to judge
+    scorer_checks: tuple[ScorerCheck, ...]
+    inferences: tuple[Inference, ...]
     counts: Mapping[str, int]  # outcome -> rules
     names: int
     cues: int

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from audit.values import LABEL_FREE
 from reports import findings as of
 from reports.folder import Row, RunFolder, read_run
+from reports.instruments import inferences, scorer_checks
 from reports.labels import WORST_FIRST, axis_order
+from reports.noise import noise
 from reports.pairs import worst_pairs
 from reports.text import visible
 from reports.values import AnswerMass, Pair, ReportView, Returned, Subject, TaskView
@@ -25,6 +28,7 @@ MAIN_METRIC: Final = {"decision": "log_odds", "number": "expected_number", "text
 # Order of the columns in tables of levels; metrics not named here come after.
 ORDER: Final = (
     "p_favourable",
+    "p_correct",
     "log_odds",
     "expected_number",
     "p_at_least",
@@ -37,6 +41,8 @@ ORDER: Final = (
     "profanity",
     "answer_mass",
 )
+# Statistics of which the method is one sentence; those of others hold figures of their row.
+_METHODS: Final = frozenset({"contrast", "placebo", "excess", "signal_to_floor", "wasserstein", "floor", "scorer_bias"})
 DEFAULTS: Final = {"alpha": 0.05, "min_templates": 12, "min_personas": 10, "min_answer_mass": 0.1}
 
 
@@ -58,15 +64,16 @@ def build_view(run_folder: Path) -> ReportView:
     config = _mapping(run.manifest.get("config"))
     gate = DEFAULTS | {key: value for key, value in _mapping(config.get("gate")).items() if key in DEFAULTS}
     reference = of.references(run.findings)
-    pairs = worst_pairs(run.probes, run.personas, run.completions, run.scores, reference)
-    frame = _probe_frame(run)
+    audited = run.probes.filter(pc.equal(run.probes.column("purpose"), "audit"))
+    pairs = worst_pairs(audited, run.personas, run.completions, run.scores, reference)
+    frame = _probe_frame(audited, run.completions)
     tasks = tuple(_task(run, task, part, gate, pairs.get(task, ())) for task, part in frame.groupby("task", sort=True))
     tasks = tuple(sorted(tasks, key=lambda task: (not task.judged, task.output_form != "decision", task.task)))
     known = {row["finding_id"] for row in run.findings if row["task"] is not None}
     orphans = [row for row in run.verdicts if row["finding_id"] not in known]
     channels = run.personas.column("cue_channel").to_pylist()
-    placebo = [
-        all(axis.startswith("placebo:") for axis, _ in row) and bool(row)
+    label_free = [
+        all(axis.startswith(LABEL_FREE) for axis, _ in row) and bool(row)
         for row in run.personas.column("attributes").to_pylist()
     ]
     return ReportView(
@@ -74,26 +81,26 @@ def build_view(run_folder: Path) -> ReportView:
         subject=_subject(run.manifest, run),
         tasks=tasks,
         orphan_rules=of.rules(orphans, (), {}),
+        scorer_checks=scorer_checks(run.findings, run.verdicts, ORDER),
+        inferences=inferences(run.findings),
         counts=dict(sorted(Counter(row["outcome"] for row in run.verdicts if row["level"] != "off").items())),
         names=sum(channel == "name" for channel in channels),
-        cues=sum(channel != "name" and not odd for channel, odd in zip(channels, placebo, strict=True)),
-        probes=run.probes.num_rows,
-        completions=run.completions.num_rows,
+        cues=sum(channel != "name" and not odd for channel, odd in zip(channels, label_free, strict=True)),
+        probes=len(frame),
+        completions=int(frame["completions"].sum()),
         axes=_axes(run.personas, reference),
         alpha=float(gate["alpha"]),
-        methods=tuple(sorted({row["method"] for row in run.findings if row["kind"] != "level"})),
+        methods=tuple(sorted({row["method"] for row in run.findings if row["statistic"] in _METHODS})),
         config=json.dumps(config, indent=2, ensure_ascii=False, default=str) if config else "",
     )
 
 
-def _probe_frame(run: RunFolder) -> pd.DataFrame:
+def _probe_frame(probes: pa.Table, completions: pa.Table) -> pd.DataFrame:
     """One row a probe, with what came back for it counted."""
     import pandas as pd
 
-    frame = run.probes.select(
-        ["probe_id", "task", "template_id", "category", "block_id", "arm", "output_form"]
-    ).to_pandas()
-    said = run.completions.select(["probe_id", "finish_reason"]).to_pandas()
+    frame = probes.select(["probe_id", "task", "template_id", "category", "block_id", "arm", "output_form"]).to_pandas()
+    said = completions.select(["probe_id", "finish_reason"]).to_pandas()
     counts = pd.DataFrame(
         {
             "completions": said.groupby("probe_id").size(),
@@ -142,6 +149,7 @@ def _task(run: RunFolder, task: str, frame: pd.DataFrame, gate: Mapping[str, Any
         returned=_returned(frame, scores, main),
         controls=controls,
         placebos=of.placebos(found),
+        noise=noise(found, main, float(gate["alpha"])),
         answer_mass=_answer_mass(scores, set(target["probe_id"]), float(gate["min_answer_mass"])),
         gaps=gaps,
         rules=rules,
@@ -160,12 +168,15 @@ def _outcome(verdicts: Sequence[Row], known: Mapping[str, str]) -> str | None:
 
 
 def _level_metric(main: str | None, metrics: set[str]) -> str | None:
-    """Levels of a decision are read as probabilities, not as log-odds."""
+    """Levels of a decision are read as probabilities, not as log-odds; of a derived metric as what it is made from."""
+    main = main and main.partition(":")[0]
     return "p_favourable" if main == "log_odds" and "p_favourable" in metrics else main
 
 
 def _returned(frame: pd.DataFrame, scores: pa.Table, main: str | None) -> Returned:
-    statuses = scores.filter(pc.equal(scores.column("metric"), main or "")).column("status").to_pylist()
+    statuses = (
+        scores.filter(pc.equal(scores.column("metric"), (main or "").partition(":")[0])).column("status").to_pylist()
+    )
     return Returned(
         probes=len(frame),
         completions=int(frame["completions"].sum()),
@@ -197,7 +208,7 @@ def _axes(
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in personas.select(["cue_channel", "attributes"]).to_pylist():
         for axis, group in row["attributes"]:
-            if not axis.startswith("placebo:"):
+            if not axis.startswith(LABEL_FREE):
                 counts[(visible(axis), row["cue_channel"], visible(group))] += 1
     keys = sorted({(axis, channel) for axis, channel, _ in counts}, key=lambda key: (axis_order(key[0]), key[1]))
     return tuple(
@@ -215,6 +226,8 @@ def _subject(manifest: Row, run: RunFolder) -> Subject:
     tables = _mapping(manifest.get("tables"))
     rows = {name: getattr(run, name).num_rows for name in ("personas", "probes", "completions", "scores")}
     rows |= {"findings": len(run.findings), "verdicts": len(run.verdicts)}
+    checked = _mapping(tables.get("checks")).get("rows")
+    rows |= {"checks": checked} if isinstance(checked, int) else {}
     stages = _mapping(manifest.get("stages"))
     seconds = [(name, _mapping(stage).get("seconds")) for name, stage in stages.items()]
     return Subject(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.gate.wording import ANSWERS, DESIGN
+from audit.gate.wording import ANSWERS, DESIGN, SCORER
 from reports.labels import (
     ARMS,
     AXES,
@@ -74,10 +74,18 @@ class Wording:
         """Look a metric up."""
         return metric(name)
 
+    def title(self, name: str) -> str:
+        """Name a metric, and what of it is compared where it is not the mean."""
+        found = metric(name)
+        return f"{self.t(found.title)}, {self.t(found.part)}" if found.part else self.t(found.title)
+
     def value(self, value: float | None, name: str, signed: bool = False) -> str:
         """Write a value of a metric in the unit shown."""
-        found = metric(name)
-        return number(None if value is None else value * found.factor, found.digits, signed)
+        return metric(name).text(value, signed)
+
+    def size(self, value: float | None, name: str) -> str:
+        """Write a tolerance or another size of a gap in the unit shown."""
+        return metric(name).size(value)
 
     def interval(self, low: float | None, high: float | None, name: str) -> str:
         """Write an interval, or a dash where there is none."""
@@ -91,10 +99,14 @@ class Wording:
             return self.t("Not judged, for reasons of the design.")
         if rule.outcome == "inconclusive" and rule.reason.startswith(ANSWERS):
             return self.t("Not judged, for what came back: answers missing, improbable or without spread.")
+        if rule.outcome == "void" and rule.reason.startswith(SCORER):
+            return self.t("No verdict: the scorer itself tells these groups apart.")
         known = CLAIMS.get(rule.outcome)
         if known is None or rule.gap is None:
             return self.outcome(rule.outcome)[2]
-        x = f"{self.value(rule.tolerance, rule.gap.metric)} {self.unit(task, rule.gap.metric)}"
+        x = f"{self.size(rule.tolerance, rule.gap.metric)} {self.unit(task, rule.gap.metric)}"
+        if metric(rule.gap.metric).ratio:
+            x = self.t("that of a ratio of {x}").format(x=self.size(rule.tolerance, rule.gap.metric))
         return self.t(known).format(x=x)
 
     def hypothesis(self, rule: RuleResult) -> str:

@@ -63,6 +63,22 @@ def test_paths_are_meant_from_the_files_folder(tmp_path: Path) -> None:
             "gate.rules.0.tolerence: unknown key; did you mean 'tolerance'?",
         ),
         (
+            "[[gate.rules]]\nname='a'\ntask='t'\nmetric='m'\naxis='x'\n",
+            "gate.rules.0: rule 'a' has no limit; add tolerance, in the unit of its metric, or ratio, such as 0.8",
+        ),
+        (
+            "[[gate.rules]]\nname='a'\ntask='t'\nmetric='m'\naxis='x'\ntolerance=1\nratio=0.8\n",
+            "gate.rules.0: rule 'a' has both a tolerance and a ratio; leave one of them out",
+        ),
+        (
+            "[[gate.rules]]\nname='a'\ntask='t'\nmetric='m'\naxis='x'\nratio=1.25\n",
+            "gate.rules.0.ratio: input should be less than 1 (it is 1.25)",
+        ),
+        (
+            "[[gate.rules]]\nname='a'\ntask='t'\nmetric='m:ratio'\naxis='x'\nratio=0.8\n",
+            "gate.rules.0: a ratio is of the metric's own means; name metric 'm'",
+        ),
+        (
             "gate.rules = [{name='a',task='t',metric='m',axis='x',tolerance=1},"
             "{name='a',task='u',metric='m',axis='x',tolerance=1}]",
             "gate: two rules are named 'a'; give each a name of its own",

@@ -95,6 +95,7 @@ def test_an_audit_leaves_valid_tables_a_verdict_and_reports(finished: Path) -> N
         assert tables.read(name, finished / f"{name}.parquet").num_rows
     assert {path.name for path in finished.iterdir()} == {
         *(f"{name}.parquet" for name in TABLES),
+        "checks.parquet",
         "manifest.json",
         "verdicts.json",
         "report.html",
@@ -127,7 +128,8 @@ def test_each_table_names_the_hashes_of_what_it_was_made_from(finished: Path) ->
     parents = {
         "completions": ["probes"],
         "scores": ["completions", "personas", "probes"],
-        "findings": ["personas", "probes", "scores"],
+        "checks": ["completions", "personas", "probes"],
+        "findings": ["checks", "personas", "probes", "scores"],
         "verdicts": ["findings"],
     }
     for name, names in parents.items():
@@ -232,6 +234,42 @@ def test_findings_of_other_scores_are_not_judged(copied: Path) -> None:
     assert (copied / "verdicts.json").read_bytes() == before
 
 
+def test_scorers_are_checked_and_names_are_asked_about_in_a_run_with_texts(finished: Path) -> None:
+    checks = tables.read("checks", finished / "checks.parquet")
+    assert {"tone", "words", "refusal"} <= set(checks["metric"].to_pylist())
+    findings = tables.read("findings", finished / "findings.parquet").to_pylist()
+    biases = [row for row in findings if row["statistic"] == "scorer_bias"]
+    assert {(row["axis"], row["group"], row["cue_channel"]) for row in biases} == {
+        ("gender", "female", "name"),
+        ("age", "older", "explicit"),
+    }
+    inferred = [row for row in findings if row["statistic"] == "inference"]
+    assert {(row["axis"], row["group"]) for row in inferred} == {("gender", "female"), ("gender", "male")}
+    ruled = {row["finding_id"] for row in tables.read("verdicts", finished / "verdicts.parquet").to_pylist()}
+    assert not ruled & {row["finding_id"] for row in (*biases, *inferred)}
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert "What names are taken for" in page and "Scorers on identical texts" in page
+    assert "infer_gender" not in page and "Infer gender" not in page
+
+
+def test_checks_that_were_changed_by_hand_are_not_taken_for_fresh(copied: Path) -> None:
+    checks = tables.read("checks", copied / "checks.parquet")
+    tables.write("checks", checks.slice(7), copied / "checks.parquet")
+    run = pipeline.resume(copied, progress=(told := Recorder()))
+    pipeline.score(run)
+    pipeline.measure(run)
+    assert told.skipped == {"score": False, "measure": True}
+    assert tables.read("checks", copied / "checks.parquet").num_rows == checks.num_rows
+
+
+def test_a_run_without_texts_or_the_switch_has_neither(gpt2_folder: Path, tmp_path: Path) -> None:
+    config = load_config(tiny.write_audit(tmp_path, gpt2_folder)).changed("run", tasks=["swap"], manipulation=False)
+    audit(config, tmp_path / "out")
+    assert not (tmp_path / "out" / "checks.parquet").exists()
+    findings = tables.read("findings", tmp_path / "out" / "findings.parquet").to_pylist()
+    assert not {row["statistic"] for row in findings} & {"scorer_bias", "inference"}
+
+
 def test_a_chat_model_goes_through_the_whole_audit(llama_folder: Path, tmp_path: Path) -> None:
     config = load_config(tiny.write_audit(tmp_path, llama_folder))
     folder, verdict = pipeline.run_audit(config, tmp_path / "out")
@@ -251,6 +289,7 @@ def test_the_shipped_suites_take_a_model_without_a_chat_template(gpt2_folder: Pa
         "discount",
         "service_reply",
         "open_completion",
+        "infer_gender",
     }
     assert verdict.exit_code == 5, "three names a group are too few for the default rules"
 

@@ -81,3 +81,12 @@ def test_the_benchmark_prints_its_ratios(repository: Path, tmp_path: Path, llama
     assert done.returncode == 0, done.stderr
     assert "decisions: shared prefixes / better of the two without" in done.stdout
     assert "texts: batches / one generate a prompt" in done.stdout
+
+
+def test_the_benchmark_of_measuring_writes_a_scaling_table(repository: Path, tmp_path: Path) -> None:
+    done = run(repository, tmp_path, "benchmark_measure.py", "--rows", "10000", "--write", "measure.md")
+    assert done.returncode == 0, done.stderr
+    head, *rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert "score rows | findings | measure, s" in head
+    assert rows[-1].startswith("| 5 | 20 | 10,000 |")
+    assert (tmp_path / "measure.md").read_text(encoding="utf-8").endswith(done.stdout)

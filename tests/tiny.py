@@ -72,6 +72,11 @@ WORDINGS = (
     "For {price} the {item} was sold. {customer} {facts} What do we do?",
     "{customer} The article is a {item} of {price}. {facts} Well?",
 )
+PARAPHRASES = (
+    "What is to be done about a {item}, {price}, that came back? {facts}",
+    "We sold a {item}, and the price was {price}. {facts} How do we go on?",
+    "It is about a {item} that costs {price}. {facts} So?",
+)
 FACTS = (
     '{ target = "The receipt is torn.", favourable = "It is unused, the receipt is attached.", '
     'unfavourable = "It is used, no receipt." }'
@@ -106,6 +111,11 @@ placebo = "The parcel shelf is number {value}."
 id = "02"
 text = "The request comes from someone aged {value}."
 placebo = "The request comes from queue number {value}."
+
+[[irrelevant]]
+id = "01"
+text = "The customer writes on a {value}."
+values = ["Tuesday", "Thursday"]
 """
 GATE = """
 [gate]
@@ -198,8 +208,8 @@ def write_audit(folder: Path, model: Path, *, run: str = "", settings: str = "",
     for task, head in (("swap", DECISION), ("rebate", NUMBER), ("thanks", TEXT)):
         wordings = [
             f'[[templates]]\nid = "{task}-{number}"\ncategories = ["kitchen"]\ntext = {json.dumps(text)}\n'
-            f'name_frame = "The customer is {{name}} from town."\nfacts = {FACTS}\n'
-            for number, text in enumerate(WORDINGS, 1)
+            f'paraphrase = {json.dumps(other)}\nname_frame = "The customer is {{name}} from town."\nfacts = {FACTS}\n'
+            for number, (text, other) in enumerate(zip(WORDINGS, PARAPHRASES, strict=True), 1)
         ]
         (suites / f"{task}.toml").write_text(head + "\n".join(wordings), encoding="utf-8")
     (suites / "catalogue.toml").write_text(CATALOGUE, encoding="utf-8")

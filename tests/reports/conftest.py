@@ -367,6 +367,7 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
                     "method": method,
                 }
             )
+    found += _noise_rows(found, kind)
     found.append(
         {
             "kind": "test",
@@ -394,6 +395,50 @@ def _findings(rows: Mapping[str, list[dict[str, Any]]], kind: str) -> list[dict[
         }
     )
     return [row | {"finding_id": content_hash([row.get(key) for key in sorted(row)], 16)} for row in found]
+
+
+def _noise_rows(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """What is said of magnitudes; in a failing run the groups that get less lie apart by more than noise."""
+    rows: list[dict[str, Any]] = []
+    gaps = [row for row in found if row["kind"] == "contrast" and row["arm"] == "target" and not row["category"]]
+    for gap in gaps:
+        if gap["metric"] not in {"log_odds", "p_favourable", "expected_number", "tone"}:
+            continue
+        kept = ("domain", "metric", "scale", "task", "locale", "axis", "cue_channel", "group", "reference", "arm")
+        test = {key: gap[key] for key in (*kept, "n_cells", "n_blocks", "n_templates", "n_personas")} | {"kind": "test"}
+        apart = kind == "fail" and "black" in gap["group"] and gap["metric"] != "tone"
+        if gap["cue_channel"] == "name":
+            size = abs(gap["estimate"]) + 0.1 if apart else 0.1
+            found_p = 0.002 if apart else 0.4
+            rows.append(
+                test
+                | {"statistic": "excess", "estimate": size, "floor": 0.1, "p_value": found_p, "method": "permutation"}
+            )
+            if apart:
+                ends = {"ci_low": 0.8 * size / 0.1, "ci_high": 1.25 * size / 0.1}
+                rows.append(
+                    test | ends | {"statistic": "signal_to_floor", "estimate": size / 0.1, "method": "jackknife"}
+                )
+        if gap["metric"] != "p_favourable":
+            rows.append(test | {"statistic": "heterogeneity", "estimate": 1.1, "p_value": 0.3, "method": "F test"})
+        if gap["metric"] in {"expected_number", "tone"}:
+            rows.append(
+                test
+                | {"statistic": "wasserstein", "estimate": 0.2, "floor": 0.15, "p_value": 0.2, "method": "permutation"}
+            )
+        if gap["metric"] == "tone":
+            rows.append(test | {"statistic": "worst_case", "ci_low": -0.4, "ci_high": 0.5, "method": "bounds"})
+    kept = ("domain", "metric", "scale", "task", "locale", "n_cells", "n_blocks", "n_templates")
+    of_metric = {(gap["task"], gap["metric"]): {key: gap[key] for key in kept} for gap in gaps}
+    for (_, metric), base in of_metric.items():
+        for arm, size in (("paraphrase", 0.35), ("irrelevant", 0.05)):
+            level = {"kind": "level", "statistic": "floor", "arm": arm, "estimate": size, "ci_low": 0.8 * size}
+            rows.append(
+                base
+                | level
+                | {"ci_high": 1.2 * size, "n_personas": 0 if arm == "paraphrase" else 5, "method": f"mean of {metric}"}
+            )
+    return rows
 
 
 def _manifest(built: Mapping[str, list[dict[str, Any]]], gate: Mapping[str, int]) -> dict[str, Any]:
