@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from audit.errors import EXIT_BACKEND, EXIT_PASS, EXIT_USAGE, EvenhandError
+from audit.errors import EXIT_BACKEND, EXIT_FAIL, EXIT_PASS, EXIT_USAGE, ConfigError, EvenhandError
 
 if TYPE_CHECKING:
     from audit.config import Config
@@ -76,11 +76,16 @@ def main() -> None:
 
 @main.command("run", epilog=EXIT_CODES)
 @_config
-@click.option("--model", help="Model: embedded:smollm2, hf:ORG/NAME[@REVISION], or a folder")
+@click.option("--model", help="embedded:smollm2, hf:ORG/NAME[@REVISION], a folder, or planted:SPEC (a known bias)")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [.evenhand/runs/<model>-<settings>]")
 @click.option("--seed", type=int, help="Seed of samples and sampling noise")
 @click.option("--sample", type=int, help="Target probes of each text task; 0 asks all")
 @click.option("--task", "tasks", multiple=True, help="Ask this task only; may be given again")
+@click.option(
+    "--until-verdict", is_flag=True, help="Stop each rule at the first of three planned looks that decides it"
+)
+@click.option("--steps", is_flag=True, help="With --until-verdict: look after every step of fresh wordings and names")
+@click.option("--budget", type=int, help="With --until-verdict: the most probes to ask")
 @click.option("--fresh", is_flag=True, help="Throw away what the run folder holds")
 @click.option("--gate", "gated", is_flag=True, help="Exit with the verdict's code, as 'evenhand gate' does")
 @_strict
@@ -93,6 +98,9 @@ def run_command(
     seed: int | None,
     sample: int | None,
     tasks: tuple[str, ...],
+    until_verdict: bool,
+    steps: bool,
+    budget: int | None,
     fresh: bool,
     gated: bool,
     strict: bool,
@@ -109,16 +117,53 @@ def run_command(
     from audit.console import Console
 
     config = load_config(config_path).changed("model", name=model)
-    config = config.changed("run", seed=seed, sample=sample, tasks=tasks or None)
-    options = {"config": config_path, "model": model, "out": out, "seed": seed, "sample": sample}
+    if steps and not until_verdict:
+        raise ConfigError("--steps: goes with --until-verdict; add it")
+    mode = ("steps" if steps else "looks") if until_verdict else None
+    config = config.changed("run", seed=seed, sample=sample, tasks=tasks or None, until_verdict=mode, budget=budget)
+    options = {"config": config_path, "model": model, "out": out, "seed": seed, "sample": sample, "budget": budget}
     words = ["evenhand run", *(f"--{name} {value}" for name, value in options.items() if value is not None)]
-    command = " ".join([*words, *(f"--task {task}" for task in tasks)])
+    flags = ["--until-verdict"] * until_verdict + ["--steps"] * steps
+    command = " ".join([*words, *flags, *(f"--task {task}" for task in tasks)])
     with Console(quiet) as console:
         folder, overall = pipeline.run_audit(config, out, progress=console, fresh=fresh, command=command, strict=strict)
         report = _render(folder, console)
     _say(overall.sentence)
     click.echo(f"report  {report}\nrun     {folder}")
     return overall.exit_code if gated or strict else EXIT_PASS
+
+
+@main.command("plan")
+@_config
+@click.option("--model", help="embedded:smollm2, hf:ORG/NAME[@REVISION], a folder, or planted:SPEC (a known bias)")
+@click.option("--sample", type=int, help="Target probes of each text task; 0 asks all")
+@click.option("--task", "tasks", multiple=True, help="Plan this task only; may be given again")
+@click.option("--from", "run", type=click.Path(path_type=Path), help="Earlier run whose variances and speed to take")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as data")
+@_guarded
+def plan_command(
+    config_path: Path | None,
+    model: str | None,
+    sample: int | None,
+    tasks: tuple[str, ...],
+    run: Path | None,
+    as_json: bool,
+) -> int:
+    """Tell before a run what it asks, what that takes, and what each rule could find.
+
+    Requests, tokens, a rough time; for each rule and group the smallest gap that would
+    be found, whether it could pass, and how many more names and templates that needs.
+    Nothing is asked of the model and nothing is written; only its tokenizer is loaded.
+    """
+    from audit.config import load_config
+    from audit.planning import plan
+    from audit.planning.show import to_json, to_text
+
+    config = load_config(config_path).changed("model", name=model)
+    config = config.changed("run", sample=sample, tasks=tasks or None)
+    found = plan(config, run=run)
+    click.echo(to_json(found) if as_json else to_text(found), nl=False)
+    return EXIT_PASS
 
 
 @main.command("score")
@@ -181,6 +226,47 @@ def report_command(folder: Path | None) -> int:
 
     click.echo(_render(pipeline.resume(folder or pipeline.latest()).folder))
     return EXIT_PASS
+
+
+@main.command("calibrate")
+@click.option("--quick", is_flag=True, help="Few runs and wider targets: under two minutes, for every change")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the results go [.evenhand/calibration]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn")
+@click.option("--runs", type=click.IntRange(2), help="Simulated audits a figure [2000; 200 with --quick]")
+@click.option("--jobs", type=click.IntRange(1), help="Processes [all cores]; the figures do not depend on it")
+@click.option("--json", "as_json", is_flag=True, help="Print calibration.json instead of the sentence")
+@_guarded
+def calibrate_command(
+    quick: bool, out: Path | None, seed: int, runs: int | None, jobs: int | None, as_json: bool
+) -> int:
+    """Measure evenhand itself on planted bias: false alarms, power, coverage, and other rules beside it.
+
+    Writes calibration.json, calibration.md and calibration.html. Exits 1 if a figure misses its target.
+    """
+    import reports
+    from audit import calibration
+    from audit.console import Console
+
+    options = {"quick": quick or None, "seed": seed or None, "runs": runs}
+    words = [f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value]
+    command = " ".join(["evenhand calibrate", *words])
+    plan = calibration.plan_for(quick, runs)
+    folder = out or Path(".evenhand") / "calibration"
+    # Before hours of work, not after them.
+    calibration.make_folder(folder)
+    try:
+        with Console() as console:
+            found = calibration.calibrate(plan, seed=seed, jobs=jobs, progress=console, command=command)
+    except KeyboardInterrupt:
+        _say("stopped; nothing was written")
+        return 130
+    evidence = calibration.write_json(found, folder / "calibration.json")
+    page = reports.write_calibration(found, folder)
+    if as_json:
+        click.echo(evidence.read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo(f"{found.sentence}\nreport  {page}")
+    return EXIT_FAIL if found.failed else EXIT_PASS
 
 
 @main.command("list")

@@ -13,7 +13,7 @@ from audit.errors import BackendError, ConfigError, first_line
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMS = "embedded:smollm2, hf:ORG/NAME, hf:ORG/NAME@REVISION, or the path of a folder with a saved model"
+FORMS = "embedded:smollm2, hf:ORG/NAME[@REVISION], planted:SPEC, or the path of a folder with a saved model"
 
 
 @dataclass(frozen=True, slots=True)
