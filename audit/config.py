@@ -30,7 +30,9 @@ class ModelConfig(Strict):
     """[model]: which model answers, and how precisely."""
 
     name: str = Field(
-        "embedded:smollm2", min_length=1, description="embedded:smollm2, hf:ORG/NAME[@REVISION], a folder, or planted:SPEC"
+        "embedded:smollm2",
+        min_length=1,
+        description="embedded:smollm2, hf:ORG/NAME[@REVISION], a folder, or planted:SPEC",
     )
     decision_precision: Precision = Field("float32", description="precision of decisions and numbers")
     text_precision: Precision | Literal["auto"] = Field("auto", description="precision of sampled texts")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RUNS: Final = Path(".evenhand") / "runs"
 _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
+# Of a run that may stop early: the findings as they were when they were judged.
+JUDGED: Final = "findings-judged"
 _VERBS: Final = {"scores": "score", "checks": "score", "findings": "measure"}
 
 
@@ -169,7 +171,7 @@ def _clear(folder: Path) -> None:
     ):
         (folder / name).unlink(missing_ok=True)
     for name in tables.SCHEMAS:
-        for path in folder.glob(f"{name}-[0-9]*.parquet"):
+        for path in folder.glob(f"{name}-*.parquet"):
             path.unlink()
 
 
@@ -364,25 +366,27 @@ def gate(run: Run, *, strict: bool = False) -> Overall:
         "code": code_hash("gate", "statistics", "presets", "fairness/metrics.py"),
         "parents": _parents(manifest, "findings", *looks, *steps),
     }
-    verdicts = _stage(run, "gate", key, ("verdicts",), lambda: {"verdicts": _judged(run, looks, steps)})["verdicts"]
+    outputs = ("verdicts", JUDGED) if looks or steps else ("verdicts",)
+    verdicts = _stage(run, "gate", key, outputs, lambda: _judged(run, looks, steps))["verdicts"]
     found = overall(verdicts, strict=strict)
     with tables.replacing(run.folder / "verdicts.json") as temporary:
-        temporary.write_text(
-            to_json(verdicts, run.table("findings"), found, [run.table(name) for name in looks]), encoding="utf-8"
-        )
+        shown = run.table(JUDGED if JUDGED in outputs else "findings")
+        temporary.write_text(to_json(verdicts, shown, found), encoding="utf-8")
     return found
 
 
-def _judged(run: Run, looks: Sequence[str], steps: Sequence[str]) -> pa.Table:
+def _judged(run: Run, looks: Sequence[str], steps: Sequence[str]) -> Mapping[str, pa.Table]:
     """Judge a run by what it holds: steps of fresh stimuli, looks, or all at once."""
     from audit.gate import decide, decide_looks, decide_steps
 
     if steps:
-        return decide_steps(run.table("steps"), run.table("findings"), run.config)
+        verdicts, judged = decide_steps(run.table("steps"), run.table("findings"), run.config)
+        return {"verdicts": verdicts, JUDGED: judged}
     if looks:
         planned = Manifest.load(run.folder).data["looks"]["planned"]
-        return decide_looks([run.table(name) for name in looks], run.config, planned=planned)
-    return decide(run.table("findings"), run.config)
+        verdicts, judged = decide_looks([run.table(name) for name in looks], run.config, planned=planned)
+        return {"verdicts": verdicts, JUDGED: judged}
+    return {"verdicts": decide(run.table("findings"), run.config)}
 
 
 def _looks_made(manifest: Manifest) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from audit import tables
 from audit.errors import ConfigError
+from audit.pipeline import JUDGED
 from reports.text import visible_all
 from reports.values import Overall
 
@@ -48,15 +49,16 @@ def read_run(folder: Path) -> RunFolder:
         name: tables.read(name, folder / f"{name}.parquet")
         for name in ("personas", "probes", "completions", "scores", "findings")
     }
-    verdicts = _verdicts(folder, evidence)
+    if (folder / f"{JUDGED}.parquet").is_file():
+        read["findings"] = tables.read("findings", folder / f"{JUDGED}.parquet")
     return RunFolder(
         manifest=manifest,
         personas=read["personas"],
         probes=read["probes"],
         completions=read["completions"],
         scores=read["scores"],
-        findings=tuple(_as_judged(visible_all(read["findings"].to_pylist()), verdicts, manifest, folder)),
-        verdicts=verdicts,
+        findings=tuple(visible_all(read["findings"].to_pylist())),
+        verdicts=_verdicts(folder, evidence),
         overall=_overall(folder / "verdicts.json", evidence),
         rule_outcomes={
             row["rule"]: row["outcome"]
@@ -64,22 +66,6 @@ def read_run(folder: Path) -> RunFolder:
             if isinstance(row, dict) and isinstance(row.get("rule"), str) and isinstance(row.get("outcome"), str)
         },
     )
-
-
-def _as_judged(findings: list[Row], verdicts: Sequence[Row], manifest: Row, folder: Path) -> list[Row]:
-    """The findings, those that an earlier look decided as they were at that look."""
-    if not isinstance(manifest.get("looks"), dict):
-        return findings
-    decided = {row["finding_id"]: row["look"] for row in verdicts if row["look"]}
-    of_look = {
-        look: {row["finding_id"]: row for row in visible_all(_look(folder, look).to_pylist())}
-        for look in set(decided.values())
-    }
-    return [of_look.get(decided.get(row["finding_id"]), {}).get(row["finding_id"], row) for row in findings]
-
-
-def _look(folder: Path, look: int) -> pa.Table:
-    return tables.read("findings", folder / f"findings-{look}.parquet")
 
 
 def _read_json(path: Path, required: bool) -> dict[str, Any]:

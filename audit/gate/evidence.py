@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,19 +19,17 @@ _FINDING = (
 )
 
 
-def to_json(verdicts: pa.Table, findings: pa.Table, overall: Overall, looks: Sequence[pa.Table] = ()) -> str:
+def to_json(verdicts: pa.Table, findings: pa.Table, overall: Overall) -> str:
     """The text of verdicts.json: the same tables give the same bytes.
 
     Keys: outcome, exit_code, sentence; ``rules``, each with its outcome; ``verdicts``,
     each row with the figures of its ``finding`` (null where the rule found none).
-    ``looks`` are the findings of each look, where the run was looked at while it grew: a
-    verdict's figures are those of its own look. Holds no answer of the model. Of a rule on a ratio the figures are
-    log-ratios, and the ratios themselves stand beside them under ``ratio``.
+    Holds no answer of the model. Of a rule on a ratio the figures are log-ratios, and the
+    ratios themselves stand beside them under ``ratio``.
     """
-    tables = [{row["finding_id"]: row for row in table.to_pylist()} for table in (*looks, findings)]
+    by_id = {row["finding_id"]: row for row in findings.to_pylist()}
     rows = []
     for verdict in verdicts.to_pylist():
-        by_id = tables[verdict["look"] - 1] if looks and verdict["look"] else tables[-1]
         finding = by_id.get(verdict["finding_id"])
         figures = None if finding is None else {column: _plain(finding[column]) for column in _FINDING}
         if figures is not None and figures["scale"] == RATIO_SCALE:

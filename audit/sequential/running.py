@@ -44,7 +44,7 @@ def _by_looks(run: Run, needs: set[Need]) -> list[str]:
             break
         pipeline.complete_part(run, f"-{look.number}", rows)
         findings.append(pipeline.measure_look(run, look.number))
-        verdicts = decide_looks(findings, run.config, planned=LOOKS)
+        verdicts, _ = decide_looks(findings, run.config, planned=LOOKS)
         needs = undecided(verdicts, run.config) & needs
         asked = ", ".join(f"{len(templates)} wordings of {task}" for task, templates in look.templates.items())
         run.progress.warn(f"look {look.number} of {LOOKS}, {asked}: {_left(needs)}")
@@ -76,7 +76,8 @@ def _by_steps(run: Run, needs: set[Need]) -> list[str]:
         done += due
         findings = pipeline.measure_look(run, len(parts))
         differences = step_differences(run.table(f"scores{parts[-1]}"), probes, done, known)
-        needs = undecided(decide_steps(differences, findings, run.config), run.config) & needs
+        verdicts, _ = decide_steps(differences, findings, run.config)
+        needs = undecided(verdicts, run.config, names_grow=True) & needs
         run.progress.warn(f"step {max(step.number for step in due)}: {_left(needs)}")
     _note(run, "steps", needs=sorted(planned))
     return parts

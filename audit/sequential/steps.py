@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit import tables
+from audit.gate.steps import CHANNEL
 from audit.sequential.design import Need, Rows, template_order
 from audit.values import content_hash
 
@@ -56,7 +57,7 @@ def plan_steps(
     steps: a phrasing is no name.
     """
     order = template_order(probes, {task for task, _ in needs}, seed)
-    blocks = _first_blocks(probes)
+    blocks = _blocks(probes, seed)
     found: list[Step] = []
     for task, axis in sorted(needs):
         names = _matched(personas, axis, seed)
@@ -133,10 +134,17 @@ def _differences(
                     "reference": reference,
                     "step": step.number,
                     "template_id": step.template_id,
-                    "value": float(np.mean(mine) - np.mean(theirs)) if mine and theirs else None,
+                    "value": _difference(mine, theirs, high - low),
                     "low": low - high,
                     "high": high - low,
                 }
+
+
+def _difference(mine: Sequence[float] | None, theirs: Sequence[float] | None, most: float) -> float | None:
+    """Mean of one side's draws less the other's, rounding cut off at what is possible."""
+    if not mine or not theirs:
+        return None
+    return float(np.clip(np.mean(mine) - np.mean(theirs), -most, most))
 
 
 def _matched(personas: pa.Table, axis: str, seed: int) -> dict[str, list[str]]:
@@ -145,11 +153,12 @@ def _matched(personas: pa.Table, axis: str, seed: int) -> dict[str, list[str]]:
     columns = (personas[name].to_pylist() for name in ("persona_id", "cue_channel", "attributes"))
     for persona, channel, pairs in zip(*columns, strict=True):
         attributes = dict(pairs)
-        if channel == "explicit" or axis not in attributes:
+        if channel != CHANNEL or axis not in attributes:
             continue
         group = attributes[axis]
-        # An intersection that contains the axis would tell the groups' profiles apart.
-        others = {key: value for key, value in attributes.items() if axis not in key.split("_") and key not in axis}
+        # The axis itself, intersections that contain it, and its own parts differ between its groups.
+        parts = set(axis.split("_"))
+        others = {key: value for key, value in attributes.items() if not parts & set(key.split("_"))}
         found.setdefault(group, {}).setdefault(content_hash([others]), []).append(persona)
     ordered = {}
     for group, profiles in found.items():
@@ -158,10 +167,11 @@ def _matched(personas: pa.Table, axis: str, seed: int) -> dict[str, list[str]]:
     return ordered
 
 
-def _first_blocks(probes: pa.Table) -> dict[tuple[str, str], str]:
-    """The first block of each (task, wording)."""
+def _blocks(probes: pa.Table, seed: int) -> dict[tuple[str, str], str]:
+    """One block of each (task, wording): of a wording in several categories one by the seed's luck."""
     found: dict[tuple[str, str], str] = {}
     columns = (probes[name].to_pylist() for name in ("task", "template_id", "block_id"))
-    for task, template, block in zip(*columns, strict=True):
-        found.setdefault((task, template), block)
+    for key, block in {((task, template), block) for task, template, block in zip(*columns, strict=True)}:
+        held = found.setdefault(key, block)
+        found[key] = min(held, block, key=lambda one: content_hash([seed, one]))
     return found

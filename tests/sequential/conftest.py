@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests import tiny
 
 from audit.config import Config, load_config
+from tests import tiny
 
 WORDINGS = 14
 NAMES = 12

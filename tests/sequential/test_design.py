@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from audit.errors import ConfigError
@@ -21,7 +23,7 @@ def test_looks_are_nested_and_the_last_has_every_wording(config):
     looks = plan_looks(probes, personas, NEEDS, config)
     sizes = [len(look.templates["swap"]) for look in looks]
     assert sizes == [5, 10, 14]
-    for earlier, later in zip(looks, looks[1:], strict=False):
+    for earlier, later in itertools.pairwise(looks):
         assert later.templates["pay"][: len(earlier.templates["pay"])] == earlier.templates["pay"]
 
 

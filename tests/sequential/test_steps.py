@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audit import tables
-from audit.gate import decide_steps
+from audit.gate import decide_steps, overall
 from audit.probes import expand, references
 from audit.sequential import plan_steps, step_differences
 from audit.sequential.steps import rows_of_steps
@@ -54,9 +54,7 @@ def test_a_step_asks_its_persons_and_the_control_of_its_block(config, steps):
 def test_differences_are_of_a_step_and_bounded(config, steps):
     personas, probes = expand(config)
     target = [row for row in probes.to_pylist() if row["arm"] == "target"]
-    female = {
-        row["persona_id"] for row in personas.to_pylist() if dict(row["attributes"])["gender"] == "female"
-    }
+    female = {row["persona_id"] for row in personas.to_pylist() if dict(row["attributes"])["gender"] == "female"}
     scores = tables.from_rows(
         "scores",
         [
@@ -73,22 +71,29 @@ def test_differences_are_of_a_step_and_bounded(config, steps):
     assert {(row["low"], row["high"]) for row in found} == {(-1.0, 1.0)}
 
 
-def judged(config, values, metric="p_favourable", alive=True):
-    """Verdicts of the rules on swap × gender with these differences, one a step."""
+def made(config, values, metric="p_favourable", alive=True, extra=()):
+    """Verdicts and judged findings of the rules on swap × gender with these differences, one a step."""
     steps = [
         {"task": "swap", "locale": "en", "metric": metric, "axis": "gender", "group": "female", "reference": "male",
          "step": number, "template_id": f"t{number}", "value": value, "low": -1.0, "high": 1.0}
         for number, value in enumerate(values, 1)
     ]  # fmt: skip
     place = {"axis": "gender", "group": "female", "reference": "male", "cue_channel": "name", "arm": "target"}
-    level = CONTRAST | place | {"finding_id": "level", "kind": "level", "statistic": "mean", "estimate": 0.5}
-    gap = CONTRAST | place | {"finding_id": "gap", "estimate": 0.0}
+    enough = {"n_cells": 60, "n_blocks": 30, "n_templates": 30, "n_personas": 30}
+    level = CONTRAST | place | enough | {"kind": "level", "statistic": "mean", "estimate": 0.5, "n_cells": 30}
+    levels = [level | {"finding_id": f"level {group}", "group": group} for group in ("female", "male")]
+    gap = CONTRAST | place | enough | {"finding_id": "gap", "estimate": 0.0, "se": 0.1, "df": 20.0, "p_value": 1.0}
     control = CONTRAST | {
         "finding_id": "control", "axis": "control", "group": "favourable", "reference": "unfavourable",
         "arm": "positive_control", "estimate": 0.4, "ci_low": 0.3 if alive else -0.1, "ci_high": 0.5,
     }  # fmt: skip
-    findings = tables.from_rows("findings", [level, gap, control])
-    return decide_steps(tables.from_rows("steps", steps), findings, config).to_pylist()
+    findings = tables.from_rows("findings", [*levels, gap, control, *(gap | one for one in extra)])
+    return decide_steps(tables.from_rows("steps", steps), findings, config)
+
+
+def judged(config, values, rule="swap-gender-p_favourable", **how):
+    verdicts, _ = made(config, values, **how)
+    return [row for row in verdicts.to_pylist() if row["rule"] == rule]
 
 
 def test_a_large_difference_fails_at_the_step_that_shows_it(config):
@@ -139,6 +144,41 @@ def test_a_rule_on_a_ratio_is_told_that_steps_cannot_judge_it(config):
     (rule,) = (rule for rule in config.gate.rules if rule.name == "swap-gender-p_favourable")
     ratio = rule.model_copy(update={"metric": "p_favourable:ratio"})
     gate = config.gate.model_copy(update={"rules": (ratio,)})
-    (row,) = judged(config.model_copy(update={"gate": gate}), np.full(400, 0.8))
+    beside = [{"finding_id": "ratio", "metric": "p_favourable:ratio", "scale": "log-ratio"}]
+    (row,) = judged(config.model_copy(update={"gate": gate}), np.full(400, 0.8), extra=beside)
     assert row["outcome"] == "inconclusive"
     assert row["reason"].startswith("design: p_favourable:ratio of gender has no confidence sequence")
+
+
+def test_a_rule_that_nothing_was_asked_for_does_not_vanish(config):
+    (rule,) = (rule for rule in config.gate.rules if rule.name == "swap-gender-p_favourable")
+    cued = rule.model_copy(update={"name": "cued", "cue_channel": "explicit"})
+    odd = rule.model_copy(update={"name": "odd", "axis": "height"})
+    gate = config.gate.model_copy(update={"rules": (rule, cued, odd)})
+    verdicts, _ = made(config.model_copy(update={"gate": gate}), np.random.default_rng(2).normal(0, 0.05, 400))
+    assert {row["rule"]: row["outcome"] for row in verdicts.to_pylist()} == {
+        "swap-gender-p_favourable": "pass", "cued": "inconclusive", "odd": "inconclusive",
+    }  # fmt: skip
+    assert overall(verdicts).outcome == "inconclusive"
+
+
+def test_a_biased_scorer_voids_a_sequence_too(config):
+    bias = {"finding_id": "bias", "kind": "test", "statistic": "scorer_bias", "arm": "scorer_check", "estimate": 0.5}
+    (row,) = judged(config, np.full(400, 0.8), extra=[bias])
+    assert row["outcome"] == "void"
+
+
+def test_improbable_answers_keep_a_sequence_from_a_verdict(config):
+    strict = config.model_copy(update={"gate": config.gate.model_copy(update={"min_answer_mass": 0.1})})
+    level = {"kind": "level", "statistic": "mean", "metric": "answer_mass", "estimate": 0.001, "se": None}
+    masses = [level | {"finding_id": f"mass {group}", "group": group} for group in ("female", "male")]
+    (row,) = judged(strict, np.random.default_rng(2).normal(0, 0.05, 400), extra=masses)
+    assert (row["outcome"], row["reason"][:9]) == ("inconclusive", "answers: ")
+
+
+def test_the_figures_shown_are_those_of_the_sequence(config):
+    _verdicts, shown = made(config, np.clip(np.random.default_rng(1).normal(0.8, 0.05, 400), -1, 1))
+    (row,) = (row for row in shown.to_pylist() if row["finding_id"] == "gap")
+    assert row["ci_low"] > 0.3
+    assert (row["se"], row["p_value"]) == (None, None)
+    assert row["method"].startswith("betting confidence sequence over steps")
