@@ -355,6 +355,37 @@ def test_a_group_whose_answers_vanish_is_told_and_never_passes(task, status, eve
     assert run.outcome == "inconclusive" and "PASS" not in run.sentence
 
 
+def with_lost_draws(lost, *, cells=False, seed=0):
+    """Replies of five draws and one true tone for both genders; of each the share ``lost`` is refused."""
+    made = Made(seed)
+    people = [(made.person(f"{g} {i}", "name", None, gender=g), g) for g in ("female", "male") for i in range(10)]
+    for template in range(24):
+        level = 0.1 * made.rng.normal()
+        for pole, sign in (("favourable", 0.4), ("unfavourable", -0.4)):
+            made.ask("reply", template, "positive_control", level + sign + 0.02 * made.rng.normal(), gold=pole)
+        for place, (who, gender) in enumerate(people):
+            number = len(made.probes)
+            made.ask("reply", template, "target", 0.0, persona=who, draws=0)
+            for draw in range(5):
+                of = (place + template) % 5 if cells else draw
+                gone = of < round(5 * lost[gender])
+                made.score(number, draw, "refusal", float(gone))
+                made.score(number, draw, "tone", level + 0.1 * made.rng.normal(), "refused" if gone else "scored")
+    return made
+
+
+@pytest.mark.parametrize("cells", [False, True], ids=["of every cell", "whole cells"])
+@pytest.mark.parametrize(
+    ("female", "male", "outcome"), [(0.8, 0.0, "inconclusive"), (0.6, 0.6, "inconclusive"), (0.2, 0.2, "pass")]
+)
+def test_lost_draws_keep_a_whole_run_from_passing(female, male, outcome, cells):
+    rows, run = gated(with_lost_draws({"female": female, "male": male}, cells=cells), metric="tone", task="reply")
+    assert rows[0]["outcome"] == run.outcome == outcome
+    assert "the gap of all that was asked could be anything from -" in rows[0]["reason"]
+    shares = f"{1 - female:.0%} of the answers of female and {1 - male:.0%} of those of male could be scored"
+    assert (shares in rows[0]["reason"]) == (outcome != "pass")
+
+
 def test_a_gap_in_answer_mass_alone_is_no_pass():
     made = a_run(names=20)
     for number, probe in enumerate(made.probes):

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from audit.gate import overall, rule_outcomes
-from audit.gate.instrument import scorer_reason, unseen_note
+from audit.gate.instrument import doubt_reason, scorer_reason, unseen_note
 from tests.test_gate import a_control, a_finding, a_level, a_rule, judged, outcomes
 
 REPLY = {"task": "reply", "metric": "tone", "scale": "VADER compound"}
@@ -50,38 +50,95 @@ def test_a_scorer_beyond_a_fifth_of_the_tolerance_voids_the_row(bias):
     assert (overall(verdicts).outcome, overall(verdicts).exit_code) == ("void", 5)
 
 
-@pytest.mark.parametrize("bias", [0.0, 0.039, -0.039])
+@pytest.mark.parametrize("bias", [0.0, 0.037, -0.037])
 def test_a_scorer_within_it_lets_the_row_pass(bias):
-    assert outcomes(of_tone(a_finding(**PASSING), a_bias(bias))) == ["pass"]
+    (row,) = of_tone(a_finding(**PASSING), a_bias(bias)).to_pylist()
+    assert row["outcome"] == "pass" and "scorer" not in row["reason"]
+
+
+@pytest.mark.parametrize(("bias", "se"), [(0.039, 0.2), (-0.039, 0.2), (0.0, 0.02), (0.039, 0.001)])
+def test_a_bias_that_may_be_larger_keeps_from_a_pass(bias, se):
+    (row,) = of_tone(a_finding(**PASSING), a_bias(bias, se=se)).to_pylist()
+    assert row["outcome"] == "inconclusive" and row["p_adjusted"] == pytest.approx(1.0)
+    low, high = (f"{bias + sign * 2.086 * se:.3g}" for sign in (-1, 1))
+    assert row["reason"] == (
+        f"The scorer of tone itself puts {bias:+.3g} VADER compound (95 % interval {low} to {high}) between female and "
+        "male on 29 texts in which only the identity is swapped. A bias of its own beyond 20% of the tolerance of 0.2 "
+        "VADER compound cannot be excluded, so that this may not pass."
+    )
+
+
+def test_a_bias_that_may_be_larger_does_not_hide_a_failure():
+    assert outcomes(of_tone(a_finding(**REPLY | {"estimate": 0.6}), a_bias(0.0, se=0.2))) == ["fail"]
+
+
+def test_a_scorer_that_never_varies_needs_no_interval():
+    still = a_bias(0.0, se=0.0) | {"ci_low": None, "ci_high": None}
+    assert outcomes(of_tone(a_finding(**PASSING), still)) == ["pass"]
+
+
+def test_a_doubt_about_a_ratio_is_on_its_scale():
+    ratio = a_finding(**REPLY | {"metric": "words:ratio", "scale": "log-ratio"})
+    level = a_level(30.0, **REPLY | {"metric": "words", "group": "male", "reference": "male"})
+    for se, doubted in ((0.5, False), (0.7, True)):  # a fifth of the tolerance is 1.37 words of 30
+        reason = doubt_reason(ratio, -math.log(0.8), [a_bias(0.0, metric="words", se=se)], [level])
+        assert (reason is not None) is doubted, se
 
 
 def test_a_planted_gap_is_void_too_where_the_scorer_made_it():
     assert outcomes(of_tone(a_finding(**REPLY | {"estimate": 0.6, "se": 0.01}), a_bias(0.5))) == ["void"]
 
 
-def test_a_metric_without_a_check_is_judged():
-    assert outcomes(of_tone(a_finding(**PASSING))) == ["pass"]
-    assert outcomes(of_tone(a_finding(**PASSING), a_bias(0.3, metric="words"))) == ["pass"]
-    assert outcomes(judged([a_finding(), a_bias(0.3)])) == ["pass"], "a decision has no scorer of texts"
+def test_where_no_scorer_is_checked_a_pass_says_so():
+    zh = {"locale": "zh"}
+    for others in ([], [a_bias(0.3, **zh)]):
+        (row,) = of_tone(a_finding(**PASSING), *others).to_pylist()
+        assert row["outcome"] == "pass" and " The scorer was not checked: this run has no texts" in row["reason"]
+
+
+def test_a_metric_that_the_checks_leave_out_may_not_pass():
+    (row,) = of_tone(a_finding(**PASSING), a_bias(0.0, metric="words")).to_pylist()
+    assert row["outcome"] == "inconclusive"
+    assert row["reason"].startswith("The scorer of tone was not checked on female and male, though this run has checks")
+    assert outcomes(of_tone(a_finding(**REPLY | {"estimate": 0.6}), a_bias(0.0, metric="words"))) == ["fail"]
+
+
+def test_what_no_scorer_of_texts_says_needs_no_check():
+    (row,) = judged([a_finding(), a_bias(0.3)]).to_pylist()
+    assert row["outcome"] == "pass" and "scorer" not in row["reason"], "a decision has no scorer of texts"
+    for metric in ("rate_invalid", "rate_error"):
+        rate = a_finding(**PASSING | {"metric": metric, "scale": "rate", "n_cells": 4000})
+        (row,) = of_tone(rate, a_bias(0.3), rules=(a_rule(task="reply", metric=metric),)).to_pylist()
+        assert row["outcome"] == "pass" and "scorer" not in row["reason"]
+    own = a_finding(metric="my_metric", scale="points")
+    mass = a_level(0.9, metric="answer_mass")
+    assert outcomes(judged([own, mass, a_bias(0.3)], a_rule(metric="my_metric"))) == ["pass"], (
+        "a plug-in's of decisions"
+    )
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"axis": "race"}, {"group": "nonbinary"}, {"cue_channel": "explicit"}, {"locale": "zh"}, {"reference": "female"}],
+    [{"axis": "race"}, {"group": "nonbinary"}, {"cue_channel": "explicit"}, {"reference": "female"}],
 )
-def test_the_bias_of_another_comparison_voids_nothing(other):
-    assert outcomes(of_tone(a_finding(**PASSING), a_bias(0.3, **other))) == ["pass"]
+def test_the_bias_of_another_comparison_voids_nothing_and_clears_nothing(other):
+    assert outcomes(of_tone(a_finding(**PASSING), a_bias(0.3, **other))) == ["inconclusive"]
+    assert outcomes(of_tone(a_finding(**REPLY | {"estimate": 0.6}), a_bias(0.3, **other))) == ["fail"]
 
 
-def test_a_bias_that_could_not_be_estimated_voids_nothing():
-    assert outcomes(of_tone(a_finding(**PASSING), a_bias(0.0) | {"estimate": None})) == ["pass"]
+@pytest.mark.parametrize("unknown", ["estimate", "ci_low"])
+def test_a_bias_that_could_not_be_estimated_voids_nothing_and_clears_nothing(unknown):
+    (row,) = of_tone(a_finding(**PASSING), a_bias(0.0) | {unknown: None}).to_pylist()
+    assert row["outcome"] == "inconclusive" and "of tone could not be checked on female and male" in row["reason"]
 
 
 def test_one_group_voids_the_rule_and_the_others_keep_their_verdicts():
     race = {"axis": "race", "reference": "white"}
     found = [a_finding(**PASSING | race | {"group": group}) for group in ("asian", "black")]
     verdicts = of_tone(
-        *found, a_bias(0.1, **race | {"group": "black"}), rules=(a_rule(task="reply", metric="tone", axis="race"),)
+        *found,
+        *(a_bias(bias, **race | {"group": group}) for group, bias in (("asian", 0.0), ("black", 0.1))),
+        rules=(a_rule(task="reply", metric="tone", axis="race"),),
     )
     assert outcomes(verdicts) == ["pass", "void"]
     (rule,) = rule_outcomes(verdicts)

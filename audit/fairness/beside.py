@@ -19,7 +19,7 @@ _MAY_DIFFER: Final = ("log_odds", "expected_number", "tone")
 
 
 def heterogeneity_rows(sample: Sample, subject: Subject, terms: Terms) -> Iterator[dict[str, Any]]:
-    """F tests of "the gap is the same in every block"; the estimate is the gap's standard deviation over blocks."""
+    """Tests of "the gap is the same in every block"; the estimate is the gap's standard deviation over blocks."""
     if subject.metric not in _MAY_DIFFER:
         return
     explicit = subject.cue_channel == "explicit"
@@ -27,6 +27,8 @@ def heterogeneity_rows(sample: Sample, subject: Subject, terms: Terms) -> Iterat
     noun = "phrasing" if explicit else subject.cue_channel
     for one in sample.named(test(*sample.columns, **sample.among)):
         how = f"F test of block:group after block and {noun}, F {one.f:.3g} on {one.df1} and {one.df2} df"
+        permuted = f"signs of whole {noun}s" if explicit else f"{noun}s"
+        how += f", p of {one.permutations} permutations of {permuted}"
         if math.isnan(one.p_value):
             how = f"no F test of block:group: too few cells, or no spread, beside blocks and {noun}s"
         yield finding(
@@ -45,33 +47,46 @@ def heterogeneity_rows(sample: Sample, subject: Subject, terms: Terms) -> Iterat
 
 
 def worst_case_rows(whole: Sample, subject: Subject, terms: Terms) -> Iterator[dict[str, Any]]:
-    """The least and the largest gap that missing cells allow, as the row's interval; it has no estimate.
+    """The least and the largest gap that lost answers allow, as the row's interval; it has no estimate.
 
-    ``whole`` holds every cell that was asked. Nothing where no cell is missing, or the
-    metric has no bounds.
+    ``whole`` holds every cell that was asked. A cell of R draws lies between (Σ scored +
+    lost·low)/R and (Σ scored + lost·high)/R. Nothing where no draw is lost, or the metric
+    has no bounds.
     """
     bounds = terms.ranges.get(subject.task) if subject.metric == "expected_number" else BOUNDS.get(subject.metric)
-    missing = np.isnan(whole.value)
-    if bounds is None or not missing.any() or not (whole.group == whole.reference).any():
+    lost = whole.scored < 1
+    if bounds is None or not lost.any() or not (whole.group == whole.reference).any():
         return
     stratum = whole.block
     if subject.cue_channel == "explicit":  # groups are compared within block and phrasing
         stratum = stratum * (int(whole.stimulus.max()) + 1) + whole.stimulus
     low, high = bounds
     # Numbers read with their last digits open may lie outside by rounding.
-    value = np.clip(whole.value, low, high)
-    found = worst_case_bounds(value, whole.group, stratum, reference=str(whole.reference), low=low, high=high)
-    for one in whole.named([gap for gap in found if gap.n_missing]):
+    seen = np.where(whole.scored > 0, np.clip(whole.value, low, high), 0.0) * whole.scored
+    ends = [np.clip(seen + (1 - whole.scored) * end, low, high) for end in bounds]
+    # A gap is least where every cell of the group is at its lower end and every one of the reference at its upper.
+    ours = whole.group != whole.reference
+    among: dict[str, Any] = {"reference": str(whole.reference), "low": low, "high": high}
+    least, most = (
+        whole.named(worst_case_bounds(np.where(ours, first, second), whole.group, stratum, **among))
+        for first, second in (ends, ends[::-1])
+    )
+    for one, other in zip(least, most, strict=True):
+        inside = lost & np.isin(whole.group, [whole.groups.index(one.group), whole.reference])
+        if not inside.any():
+            continue
+        partly = bool((whole.scored[inside] > 0).any())
+        what = "what is missing from the {} of {} cells" if partly else "the {} of {} cells without a score"
         yield finding(
             subject,
             "worst_case",
             kind="test",
             scale=subject.scale(terms),
-            method=f"interval of the gaps possible if the {one.n_missing} of {one.n_cells} cells without a score lay "
-            f"anywhere from {low:g} to {high:g}; without sampling error",
+            method=f"interval of the gaps possible if {what.format(inside.sum(), one.n_cells)} lay anywhere "
+            f"from {low:g} to {high:g}; without sampling error",
             group=one.group,
             reference=one.reference,
             ci_low=one.low,
-            ci_high=one.high,
+            ci_high=other.high,
             **whole.counts(one.group) | {"n_cells": one.n_cells},
         )

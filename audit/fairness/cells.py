@@ -25,10 +25,11 @@ def cell_frame(scores: pa.Table, probes: pa.Table, personas: pa.Table) -> pd.Dat
     """One row a cell (probe × metric), with its probe's and persona's columns.
 
     ``value`` is the mean over the draws that were scored, NaN where none was: a
-    refused answer is no 0. The share of draws with each other status stands beside
-    it as metrics of its own, ``rate_refused``, ``rate_invalid`` and ``rate_error``,
-    for tasks in which the status occurs and for all texts. Every other column is
-    categorical with sorted categories; group them with ``observed=True``.
+    refused answer is no 0. ``scored`` is the share of draws that were. The share of
+    draws with each other status stands beside it as metrics of its own, ``rate_refused``,
+    ``rate_invalid`` and ``rate_error``, for tasks in which the status occurs and for all
+    texts. Every other column is categorical with sorted categories; group them with
+    ``observed=True``.
     """
     import pandas as pd
 
@@ -36,11 +37,12 @@ def cell_frame(scores: pa.Table, probes: pa.Table, personas: pa.Table) -> pd.Dat
     frame = asked.select([*_PROBE_COLUMNS, "persona_id", "gold"]).to_pandas()
     people = personas.select(["persona_id", "cue_channel", "cue_id"]).to_pandas()
     frame = frame.merge(people, on="persona_id", how="left").astype("category")
-    metrics, metric, probe, value = _cells(scores, frame)
+    metrics, metric, probe, value, scored = _cells(scores, frame)
     order = np.lexsort((probe, metric, frame["locale"].cat.codes.to_numpy()[probe], frame["task"].cat.codes[probe]))
     cells = frame.take(probe[order]).reset_index(drop=True)
     cells.insert(1, "metric", pd.Categorical.from_codes(metric[order], metrics))
     cells.insert(2, "value", value[order])
+    cells.insert(3, "scored", scored[order])
     return cells
 
 
@@ -77,8 +79,8 @@ def with_groups(cells: pd.DataFrame, group_of: Mapping[str, str]) -> pd.DataFram
     )
 
 
-def _cells(scores: pa.Table, frame: pd.DataFrame) -> tuple[list[str], Codes, Codes, Reals]:
-    """Names of the metrics; and of each cell its metric's place, its probe's row in ``frame`` and its value."""
+def _cells(scores: pa.Table, frame: pd.DataFrame) -> tuple[list[str], Codes, Codes, Reals, Reals]:
+    """Names of the metrics; of each cell its metric's place, its probe's row in ``frame``, value and scored share."""
     size = len(frame)
     place = pc.index_in(scores["probe_id"], value_set=pa.array(frame["probe_id"].astype(str), pa.string()))
     kept = scores.append_column("place", place).filter(pc.is_valid(place))
@@ -96,13 +98,14 @@ def _cells(scores: pa.Table, frame: pd.DataFrame) -> tuple[list[str], Codes, Cod
     counts = np.bincount(cell[order], minlength=count)
     means: Reals = np.full(count, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
-    occurs = np.flatnonzero(np.bincount(cell, minlength=count))
-    parts = [(*np.divmod(occurs, max(size, 1)), means[occurs])]
+    drawn = np.bincount(cell, minlength=count)
+    occurs = np.flatnonzero(drawn)
+    parts = [(*np.divmod(occurs, max(size, 1)), means[occurs], counts[occurs] / drawn[occurs])]
     for number, (rows, rates) in enumerate(_rates(kept, probe, frame), start=len(words.dictionary)):
-        parts.append((np.full(rows.size, number), rows, rates))
-    metric, probe, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+        parts.append((np.full(rows.size, number), rows, rates, np.ones(rows.size)))
+    metric, probe, value, scored = (np.concatenate(column) for column in zip(*parts, strict=True))
     names = sorted(known)
-    return names, np.array([names.index(name) for name in known], np.intp)[metric], probe, value
+    return names, np.array([names.index(name) for name in known], np.intp)[metric], probe, value, scored
 
 
 def _rates(kept: pa.Table, probe: Codes, frame: pd.DataFrame) -> list[tuple[Codes, Reals]]:

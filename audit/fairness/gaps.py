@@ -12,29 +12,42 @@ from audit.fairness.metrics import RATES
 from audit.fairness.rows import Subject, contrast_row, placebo_row
 from audit.fairness.sample import Sample
 from audit.fairness.terms import Terms
-from audit.statistics import clustered_mean_difference, paired_contrast, placebo_test, two_way_contrast
+from audit.statistics import (
+    clustered_mean_difference,
+    paired_contrast,
+    paired_rate_contrast,
+    placebo_test,
+    rate_contrast,
+    two_way_contrast,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 POLES = ("favourable", "unfavourable")
 MIN_PHRASINGS = 10
+# Metrics of this unit are rates of events, which may be rare.
+RATE = "rate"
+PSEUDO_EVENTS = " with 2 more events and 2 more cells without one a side"
 
 
 def name_rows(sample: Sample, subject: Subject, terms: Terms) -> list[dict[str, Any]]:
     """Contrasts of groups that a name (or another single stimulus) stands for."""
-    gaps = sample.named(two_way_contrast(*sample.columns, **sample.among))
-    return [contrast_row(subject, gap, terms, name_clusters(subject)) for gap in gaps]
+    rate = subject.scale(terms) == RATE
+    contrast, added = (rate_contrast, PSEUDO_EVENTS) if rate else (two_way_contrast, "")
+    gaps = sample.named(contrast(*sample.columns, **sample.among))
+    return [contrast_row(subject, gap, terms, name_clusters(subject) + added) for gap in gaps]
 
 
 def explicit_rows(sample: Sample, placebos: pd.DataFrame, subject: Subject, terms: Terms) -> list[dict[str, Any]]:
     """Contrasts of explicit cues within their phrasings, and their tests against irrelevant attributes."""
-    few = are_few(sample)
+    few, rate = are_few(sample), subject.scale(terms) == RATE
+    contrast, added = (paired_rate_contrast, PSEUDO_EVENTS) if rate else (paired_contrast, "")
     rows = []
-    for gap in sample.named(paired_contrast(*sample.columns, **sample.among, wordings_only=few)):
+    for gap in sample.named(contrast(*sample.columns, **sample.among, wordings_only=few)):
         effects = _placebo_effects(placebos, gap.group, gap.reference)
         test = placebo_test(gap.estimate, effects)
-        rows.append(contrast_row(subject, gap, terms, phrasing_clusters(few=few), floor=test.floor))
+        rows.append(contrast_row(subject, gap, terms, phrasing_clusters(few=few) + added, floor=test.floor))
         if effects.size:
             rows.append(placebo_row(replace(subject, arm="placebo"), gap, test, terms))
     return rows

@@ -27,6 +27,11 @@ SCALES: Final = {
 # A metric with the rate of one status: how often an answer has it.
 RATES: Final = {"rate_refused": "refused", "rate_invalid": "invalid", "rate_error": "error"}
 
+# Metrics read once a probe from the probabilities of its answers; every other one is a scorer's of sampled texts.
+EXACT: Final = frozenset(
+    {"log_odds", "p_favourable", "p_correct", "p_at_least", "expected_number", "answer_mass", "infers"}
+)
+
 # A ratio means something only where 0 is the bottom of the scale.
 FROM_ZERO: Final = frozenset(
     {"p_favourable", "p_correct", "p_at_least", "answer_mass", "expected_number", "refusal", "profanity", "words"}

@@ -34,7 +34,8 @@ Result = TypeVar("Result", bound=_OfGroups)
 class Sample:
     """Cells of one metric, task, arm and axis; labels are codes, so that no statistic turns words into codes again.
 
-    ``value`` is (n,), NaN where nothing was scored; ``stimulus`` is the persona or, for
+    ``value`` is (n,), NaN where nothing was scored, and ``scored`` the share of draws that
+    were; ``stimulus`` is the persona or, for
     explicit cues, the phrasing. ``groups`` are the sorted names that ``group`` counts through.
     """
 
@@ -45,6 +46,7 @@ class Sample:
     block: Codes
     groups: tuple[str, ...]
     reference: int
+    scored: Reals
 
     @property
     def columns(self) -> tuple[Reals, Codes, Codes, Codes]:
@@ -59,7 +61,7 @@ class Sample:
     def take(self, rows: NDArray[Any]) -> Sample:
         """The cells in ``rows``."""
         value, group, template, stimulus, block = (column[rows] for column in (*self.columns, self.block))
-        return Sample(value, group, template, stimulus, block, self.groups, self.reference)
+        return Sample(value, group, template, stimulus, block, self.groups, self.reference, self.scored[rows])
 
     def comparable(self) -> Sample:
         """The scored cells of groups with two or more stimuli; none where the reference is not among these."""
@@ -98,11 +100,11 @@ class Sample:
 def samples(cells: pd.DataFrame, reference: str) -> Iterator[tuple[str, Sample]]:
     """Each metric of ``cells`` with its sample; labels are turned into codes once, for all metrics together."""
     groups = tuple(str(name) for name in cells["group"].cat.categories)
-    value = cells["value"].to_numpy()
+    value, scored = cells["value"].to_numpy(), cells["scored"].to_numpy()
     group, template, stimulus, block = (
         codes_of(cells[key]) for key in ("group", "template_id", "stimulus", "block_id")
     )
-    whole = Sample(value, group, template, stimulus, block, groups, groups.index(reference))
+    whole = Sample(value, group, template, stimulus, block, groups, groups.index(reference), scored)
     metric = codes_of(cells["metric"])
     order = np.argsort(metric, kind="stable")
     ends = np.cumsum(np.bincount(metric, minlength=len(cells["metric"].cat.categories)))

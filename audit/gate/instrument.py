@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from audit.fairness.metrics import RATIO_SCALE, base_metric
+from audit.fairness.metrics import RATES, RATIO_SCALE, base_metric
+from audit.gate.answers import is_exact
 from audit.gate.limits import amount, between
 from audit.gate.wording import SCORER
 
@@ -34,22 +35,47 @@ def scorer_reason(finding: Row, tolerance: float, checks: Sequence[Row], levels:
     levels
         What each group got; a bias is put on the scale of a ratio by the reference's.
     """
-    metric = base_metric(finding["metric"])
-    checked = _SCORED_BY.get(metric, metric)
-    wanted = {key: finding[key] for key in _PLACE} | {"metric": checked}
-    row = next((row for row in checks if all(row[key] == value for key, value in wanted.items())), None)
+    row = _check_of(finding, checks)
     if row is None or row["estimate"] is None:
         return None
-    bias = _on_scale_of(finding, row["estimate"], metric, levels)
-    if abs(bias) <= MOST_BIAS * tolerance:
+    if abs(_on_scale_of(finding, row["estimate"], levels)) <= MOST_BIAS * tolerance:
         return None
     limit = amount(tolerance, finding["scale"], signed=False)
-    interval = between(row["ci_low"], row["ci_high"], 95)
+    return f"{SCORER}{_found(finding, row)}, and a verdict allows {MOST_BIAS:.0%} of the tolerance of {limit}."
+
+
+def doubt_reason(finding: Row, tolerance: float, checks: Sequence[Row], levels: Sequence[Row]) -> str | None:
+    """Why the scorer keeps a finding from passing; None if it does not.
+
+    A pass needs a check of the scorer of which the whole 95 % interval lies within the share
+    of the tolerance that a scorer may have. Where a run has no checks at all in a locale there
+    is nothing to go by, and :func:`unchecked_note` says so. Parameters as in :func:`scorer_reason`.
+    """
+    if not _is_scored(finding, levels) or not _in_locale(finding, checks):
+        return None
+    row = _check_of(finding, checks)
+    place = f"{finding['group']} and {finding['reference']}"
+    if row is None or row["estimate"] is None or (row["se"] != 0 and None in (row["ci_low"], row["ci_high"])):
+        checked = "was not checked" if row is None else "could not be checked"
+        return (
+            f"The scorer of {_checked(finding)} {checked} on {place}, though this run has checks of scorers: a "
+            "difference that it makes itself cannot be excluded, so that this may not pass."
+        )
+    ends = [row["estimate"] if row[end] is None else row[end] for end in ("ci_low", "ci_high")]
+    if max(abs(_on_scale_of(finding, end, levels)) for end in ends) <= MOST_BIAS * tolerance:
+        return None
+    limit = amount(tolerance, finding["scale"], signed=False)
     return (
-        f"{SCORER}of {checked} itself puts {amount(row['estimate'], row['scale'])}{interval} between "
-        f"{finding['group']} and {finding['reference']} on {row['n_templates']} texts in which only the identity is "
-        f"swapped, and a verdict allows {MOST_BIAS:.0%} of the tolerance of {limit}."
+        f"The scorer {_found(finding, row)}. A bias of its own beyond {MOST_BIAS:.0%} of the tolerance of {limit} "
+        "cannot be excluded, so that this may not pass."
     )
+
+
+def unchecked_note(finding: Row, checks: Sequence[Row], levels: Sequence[Row]) -> str:
+    """Say so where a run has no checks of the scorers of texts."""
+    if not _is_scored(finding, levels) or _in_locale(finding, checks):
+        return ""
+    return f" The scorer was not checked: this run has no texts with swapped identities for {_checked(finding)}."
 
 
 def unseen_note(finding: Row, inferences: Sequence[Row]) -> str:
@@ -70,7 +96,36 @@ def unseen_note(finding: Row, inferences: Sequence[Row]) -> str:
     )
 
 
-def _on_scale_of(finding: Row, bias: float, metric: str, levels: Sequence[Row]) -> float:
+def _checked(finding: Row) -> str:
+    metric = base_metric(finding["metric"])
+    return _SCORED_BY.get(metric, metric)
+
+
+def _is_scored(finding: Row, levels: Sequence[Row]) -> bool:
+    """Whether a scorer of texts made the metric; other rates count what no scorer says."""
+    return _checked(finding) not in RATES and not is_exact(finding, levels)
+
+
+def _in_locale(finding: Row, checks: Sequence[Row]) -> bool:
+    return any(row["locale"] == finding["locale"] for row in checks)
+
+
+def _check_of(finding: Row, checks: Sequence[Row]) -> Row | None:
+    wanted = {key: finding[key] for key in _PLACE} | {"metric": _checked(finding)}
+    return next((row for row in checks if all(row[key] == value for key, value in wanted.items())), None)
+
+
+def _found(finding: Row, row: Row) -> str:
+    interval = between(row["ci_low"], row["ci_high"], 95)
+    return (
+        f"of {_checked(finding)} itself puts {amount(row['estimate'], row['scale'])}{interval} between "
+        f"{finding['group']} and {finding['reference']} on {row['n_templates']} texts in which only the identity is "
+        "swapped"
+    )
+
+
+def _on_scale_of(finding: Row, bias: float, levels: Sequence[Row]) -> float:
+    metric = base_metric(finding["metric"])
     if finding["scale"] != RATIO_SCALE:
         return bias
     keys = ("task", "locale", "cue_channel", "axis")

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from audit import tables
 from audit.config import Config
 from audit.fairness.metrics import DERIVED, base_metric
-from audit.gate.answers import answers_reason, bounds_note, is_told, mass_of, sides, smaller, uneven_reason
+from audit.gate.answers import answers_reason, bounds_note, is_told, lost_note, mass_of, sides, smaller, uneven_reason
 from audit.gate.controls import design_reason, facts_effect, unmeasured_reason, void_reason
-from audit.gate.instrument import scorer_reason, unseen_note
+from audit.gate.instrument import doubt_reason, scorer_reason, unchecked_note, unseen_note
 from audit.gate.ruleset import rules
 from audit.gate.wording import Tests, fail_reason, mass_note, open_reason, pass_reason, placebo_reason
 from audit.statistics import Gap, boundary_error, equivalence, exceeds, holm, minimum_detectable_gap
@@ -26,13 +26,14 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A rule and one finding, with what stands beside it.
 
     ``settled`` is its verdict where no test is needed, ``placebo`` its placebo test,
     ``mass`` its contrast in answer mass, ``effect`` what the facts of the case do to the
-    metric, ``cells`` those of its smaller group, ``uneven`` why it may not pass, ``unseen``
-    that the model cannot tell the group's names from others.
+    metric, ``cells`` those of its smaller group, ``uneven`` why it may not pass (answers
+    missing, a scorer in doubt), ``unseen`` that the model cannot tell the group's names from
+    others, ``passing`` what a pass has to add.
     """
 
     rule: Rule
@@ -44,6 +45,7 @@ class _Case:
     cells: int = 0
     uneven: str | None = None
     unseen: str = ""
+    passing: str = ""
 
 
 def decide(findings: pa.Table, config: Config, *, looks: int = 1) -> pa.Table:
@@ -58,8 +60,9 @@ def decide(findings: pa.Table, config: Config, *, looks: int = 1) -> pa.Table:
       have no spread. These, the designs too small and the voids take part in no test;
     * fail: the simultaneous 95 % interval lies beyond the tolerance, and an explicit cue moves
       the answer more than irrelevant sentences of its shape do (where they were asked);
-    * pass: both one-sided tests of equivalence reject, and the two groups' shares of scored
-      answers lie near each other;
+    * pass: both one-sided tests of equivalence reject, the two groups' shares of scored
+      answers are large and near each other, and the 95 % interval of the scorer's own bias
+      (where texts were scored, and scorers checked) lies within a fifth of the tolerance;
     * else inconclusive.
 
     The tests for a difference and for exceeding the tolerance are one Holm family
@@ -81,13 +84,14 @@ def decide(findings: pa.Table, config: Config, *, looks: int = 1) -> pa.Table:
     The table ``verdicts``, in the order of the rules.
     """
     everything = findings.to_pylist()
-    cases = [case for rule in rules(config) if rule.level != "off" for case in _cases(rule, everything, config)]
+    cases = [case for rule in rules(config) if rule.level != "off" for case in cases_of(rule, everything, config)]
     tests = _tested(cases, config.gate.alpha, looks)
     verdicts = [_verdict(case, tests, config.gate.alpha, looks) for case in cases]
     return tables.check("verdicts", tables.from_rows("verdicts", [asdict(verdict) for verdict in verdicts]))
 
 
-def _cases(rule: Rule, findings: Sequence[Row], config: Config) -> list[_Case]:
+def cases_of(rule: Rule, findings: Sequence[Row], config: Config) -> list[Case]:
+    """What a rule judges: its contrasts, settled or open, and the groups that have none."""
     whole = [row for row in findings if row["category"] is None]
     controls = [row for row in whole if row["arm"] == "positive_control" and row["statistic"] == "contrast"]
     target = [row for row in whole if row["arm"] == "target" and row["group"] is not None]
@@ -109,16 +113,19 @@ def _cases(rule: Rule, findings: Sequence[Row], config: Config) -> list[_Case]:
         reason = design_reason(row, both, config.gate) or answers_reason(row, both, levels, mass, config.gate)
         settled: tuple[Outcome, str] | None = ("void", void) if void else ("inconclusive", reason) if reason else None
         beside = (placebos.get(_place(row)), mass, facts_effect(row, controls, poles))
-        uneven = uneven_reason(both)
+        uneven, bound = uneven_reason(both), bounds.get(_place(row))
         if uneven is not None:
-            uneven += bounds_note(bounds.get(_place(row)), rule.tolerance)
-        cases.append(_Case(rule, row, settled, *beside, smaller(row, both), uneven, unseen_note(row, inferences)))
+            uneven += bounds_note(bound, rule.tolerance)
+        barred = uneven or doubt_reason(row, rule.tolerance, checks, levels)
+        passing = lost_note(row, both, bound, rule.tolerance) + unchecked_note(row, checks, levels)
+        unseen = unseen_note(row, inferences)
+        cases.append(Case(rule, row, settled, *beside, smaller(row, both), barred, unseen, passing))
     for row in levels:
         if _covers(rule, row, own) and row["group"] != row["reference"] and _place(row) not in measured:
             reason = unmeasured_reason(row, levels, config.gate, rule.metric)
-            cases.append(_Case(rule, row, ("inconclusive", reason)))
+            cases.append(Case(rule, row, ("inconclusive", reason)))
     if not cases and any(one.name == rule.name for one in config.gate.rules):
-        cases.append(_Case(rule, None, ("inconclusive", _unmatched_reason(rule, target))))
+        cases.append(Case(rule, None, ("inconclusive", _unmatched_reason(rule, target))))
     return sorted(cases, key=lambda case: _place(case.finding) if case.finding else ())
 
 
@@ -144,7 +151,7 @@ def _unmatched_reason(rule: Rule, target: Sequence[Row]) -> str:
     return f"Rule {rule.name!r} covers only the reference group, which is compared with nothing; name another group."
 
 
-def _tested(cases: Sequence[_Case], alpha: float, looks: int) -> dict[tuple[str, float], Tests]:
+def _tested(cases: Sequence[Case], alpha: float, looks: int) -> dict[tuple[str, float], Tests]:
     """All tests of the open cases, adjusted; a hypothesis that two rules share is tested once."""
     open_cases = {
         (case.finding["finding_id"], case.rule.tolerance): (case.finding, case.cells)
@@ -195,7 +202,7 @@ def _claimed(finding: Row, tolerance: float, cells: int) -> Gap:
     return Gap(finding["estimate"], max(finding["se"], least), finding["df"])
 
 
-def _verdict(case: _Case, tests: Mapping[tuple[str, float], Tests], alpha: float, looks: int) -> Verdict:
+def _verdict(case: Case, tests: Mapping[tuple[str, float], Tests], alpha: float, looks: int) -> Verdict:
     rule, finding = case.rule, case.finding
     identifier = None if finding is None else finding["finding_id"]
     if case.settled is not None or finding is None:
@@ -213,7 +220,7 @@ def _verdict(case: _Case, tests: Mapping[tuple[str, float], Tests], alpha: float
         reason = case.uneven
     elif found.equivalent <= alpha:
         p_adjusted, outcome = found.equivalent, "pass"
-        reason = pass_reason(finding, rule.tolerance, found, alpha, case.effect)
+        reason = pass_reason(finding, rule.tolerance, found, alpha, case.effect) + case.passing
     else:
         reason = open_reason(finding, rule.tolerance, found, alpha, case.placebo)
     if case.mass is not None and is_told(case.mass):

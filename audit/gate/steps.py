@@ -92,6 +92,8 @@ def _verdict(case: Case, found: Decided | str | None, level: float) -> Verdict:
     outcome, reason = found.outcome, _reason(found, finding, rule.tolerance, level)
     if outcome == "pass" and case.uneven:
         outcome, reason = "inconclusive", case.uneven
+    elif outcome == "pass":
+        reason += case.passing
     if case.mass is not None and is_told(case.mass):
         reason += mass_note(case.mass)
     if outcome != "fail":

@@ -154,7 +154,13 @@ def _planted() -> Iterator[Scenario]:
     warm = World(kind="tone", base=0.5, effect=0.2, tau=0.1, nu=0.05, nu_b=0.05, draws=5)
     yield gap("tone-mix", warm, "tone", _tone_truth(warm.effect), "warm texts rise from 50 % to 70 %")
     sparse = replace(_EXACT, effect=1.6, shape="sparse")
-    yield gap("sparse", sparse, "log_odds", 0.1, "1.6 in 1 of 16 categories", Design(64, 64, 10, categories=16))
+    everywhere = "1.6 in 1 of 16 categories, each wording in all of them"
+    yield gap("sparse", sparse, "log_odds", 0.1, everywhere, Design(24, 384, 10, categories=16))
+    bound = (
+        "as sparse, but each wording in one category only: the variance over wordings takes what "
+        "fixed categories do for luck, so that intervals are conservative"
+    )
+    yield gap("sparse-bound", sparse, "log_odds", 0.1, bound, Design(64, 64, 10, categories=16))
     flip = replace(_SPEC, tau=0.5, shape="sign_flip")
     yield gap("sign-flip", flip, _NUMBER, 0.0, "+.5 or −.5 by wording, mean 0")
     one = replace(_EXACT, effect=0.3, shape="one_intersection")

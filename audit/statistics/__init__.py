@@ -17,10 +17,11 @@ from audit.statistics.magnitudes import Excess, excess
 from audit.statistics.missingness import Bounds, worst_case_bounds
 from audit.statistics.multiplicity import benjamini_hochberg, holm
 from audit.statistics.paired import clustered_mean_difference, paired_contrast
-from audit.statistics.permutation import Permutation, mean_gap, name_permutation
+from audit.statistics.permutation import Permutation, mean_gap, name_permutation, sign_permutation
 from audit.statistics.placebo import Placebo, placebo_test
 from audit.statistics.power import growth_for_equivalence, minimum_detectable_gap, smallest_equivalence_tolerance
 from audit.statistics.quantiles import quantile_contrast
+from audit.statistics.rates import paired_rate_contrast, rate_contrast
 from audit.statistics.ratios import judge_ratio, paired_ratio_contrast, ratio_contrast
 from audit.statistics.sequential import ConfidenceSequence, confidence_sequence, e_process, looks, spend
 from audit.statistics.variance import Contrast, two_way_spread
@@ -67,10 +68,13 @@ __all__ = [
     "needed",
     "paired_contrast",
     "paired_heterogeneity",
+    "paired_rate_contrast",
     "paired_ratio_contrast",
     "placebo_test",
     "quantile_contrast",
+    "rate_contrast",
     "ratio_contrast",
+    "sign_permutation",
     "smallest_equivalence_tolerance",
     "spend",
     "two_way_contrast",

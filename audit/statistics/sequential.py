@@ -25,6 +25,10 @@ from audit.statistics.variance import Reals
 # A bet never risks more than this share of the wealth (Waudby-Smith & Ramdas 2024, eq. 26).
 SHARE = 0.5
 CHUNK = 2048
+# Outcomes may leave their bounds by this share of the width: what rounding makes of a sum.
+OVER = 1e-9
+# Logarithm of the largest fortune that is told.
+CEILING = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def e_process(x: ArrayLike, *, mean: float, bounds: tuple[float, float] = (0.0, 
     difference of two outcomes in one step, ``mean`` is 0 and ``bounds`` are those of
     the difference. Under the hypothesis it is a nonnegative martingale that starts
     at 1, so that P(it ever reaches 1/α) ≤ α (Ville 1939). ``alpha`` only tunes the bets.
+    Either fortune is told up to e^700 ≈ 10³⁰⁴, the most that a float holds, less a little.
 
     Valid only where each step is a fresh template and fresh names; see the module.
 
@@ -115,7 +120,7 @@ def e_process(x: ArrayLike, *, mean: float, bounds: tuple[float, float] = (0.0, 
         raise ValueError(f"the mean to test, {mean!r}, lies outside the bounds {bounds!r}")
     candidate = np.array([(mean - low) / (high - low)])
     gains, losses = _log_factors(values, _bets(values, alpha), candidate)
-    up, down = (np.exp(np.cumsum(steps, axis=0)[:, 0]) for steps in (gains, losses))
+    up, down = (np.exp(np.minimum(np.cumsum(steps, axis=0)[:, 0], CEILING)) for steps in (gains, losses))
     return np.asarray((up + down) / 2, float)
 
 
@@ -151,9 +156,10 @@ def _scaled(x: ArrayLike, bounds: tuple[float, float]) -> Reals:
         raise ValueError("x must be one-dimensional and not empty")
     if not low < high:
         raise ValueError(f"bounds must be (low, high) with low below high, but are {bounds!r}")
-    if not ((values >= low) & (values <= high)).all():
+    slack = OVER * (high - low)
+    if not ((values >= low - slack) & (values <= high + slack)).all():
         raise ValueError(f"an outcome is missing or lies outside the bounds {bounds!r}; they must be fixed in advance")
-    return np.asarray((values - low) / (high - low), float)
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), float)
 
 
 def _bets(values: Reals, alpha: float) -> Reals:

@@ -199,11 +199,13 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def coded(y: ArrayLike, *labels: ArrayLike) -> tuple[Any, ...]:
-    """The cells that have a value, each kind of label as (names, codes)."""
+    """The cells that have a value, each kind of label as (names, codes); raises ValueError on infinite values."""
     values = np.asarray(y, float)
     columns = [np.asarray(column) for column in labels]
     if values.ndim != 1 or any(column.shape != values.shape for column in columns):
         raise ValueError("y and its labels must be one-dimensional and of one length")
+    if np.isinf(values).any():
+        raise ValueError("y holds an infinite value; give NaN where a cell has no usable value")
     keep = ~np.isnan(values)
     if not keep.any():
         raise ValueError("every cell is missing; there is nothing to compare")

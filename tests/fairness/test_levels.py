@@ -65,6 +65,17 @@ def test_a_cell_is_the_mean_of_its_scored_draws(seed):
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
+def test_a_cell_tells_which_share_of_its_draws_was_scored():
+    made = scattered(1)
+    cells = cell_frame(*made.tables()).astype({"probe_id": str, "metric": str})
+    scores = pd.DataFrame(made.scores)
+    wanted = (scores["status"] == "scored").groupby([scores["probe_id"], scores["metric"]]).mean()
+    assert wanted.nunique() > 2, "some cells are partly lost"
+    found = cells[~cells["metric"].str.startswith("rate_")].set_index(["probe_id", "metric"])["scored"].sort_index()
+    np.testing.assert_allclose(found, wanted.sort_index())
+    assert (cells[cells["metric"].str.startswith("rate_")]["scored"] == 1).all()
+
+
 @pytest.mark.parametrize("metrics", [METRICS, ["tone"]])
 @pytest.mark.parametrize("groups", ["abc", "a"])
 def test_levels_are_those_of_fairlearn_on_every_cell(metrics, groups):

@@ -305,3 +305,9 @@ def test_a_hundred_thousand_cells_take_seconds():
     start = time.perf_counter()
     assert len(two_way_contrast(y, *labels[:3], reference="a")) == 3
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_outcome_is_refused(value):
+    with pytest.raises(ValueError, match="infinite"):
+        two_way_contrast([1.0, value, 2.0, 3.0], ["a", "b"] * 2, [0, 0, 1, 1], ["k", "l"] * 2, reference="a")

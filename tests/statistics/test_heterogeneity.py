@@ -1,8 +1,10 @@
-"""The F test of block:group against textbook sums and statsmodels, and what it finds that a mean cannot."""
+"""The F of block:group against textbook sums and statsmodels, its p from names, and what a mean cannot find."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.anova import anova_lm
 
 from audit.statistics import block_heterogeneity, paired_heterogeneity, two_way_contrast, worst_blocks
+from audit.statistics.unevenness import unevenness_of_gaps, unevenness_of_signs
 
 
 def cells(rng, blocks=12, names=6, *, gaps=None, name_sd=0.0, noise=1.0):
@@ -35,7 +38,7 @@ def test_a_complete_design_gives_the_textbook_f(seed):
     within = (own**2).sum() / (2 * 11 * 5)
     assert (found.df1, found.df2) == (11, 110)
     assert found.f == pytest.approx(between / within, rel=1e-10)
-    assert found.p_value == pytest.approx(stats.f.sf(between / within, 11, 110), rel=1e-10)
+    assert found.p_parametric == pytest.approx(stats.f.sf(between / within, 11, 110), rel=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -45,7 +48,7 @@ def test_a_complete_design_agrees_with_statsmodels_anova(seed):
     frame = pd.DataFrame({"y": y, "g": group, "b": block, "name": persona % 6})
     table = anova_lm(ols("y ~ C(b) * C(g) + C(g):C(name)", frame).fit(), typ=2)
     assert found.f == pytest.approx(table.loc["C(b):C(g)", "F"], rel=1e-8)
-    assert found.p_value == pytest.approx(table.loc["C(b):C(g)", "PR(>F)"], rel=1e-8)
+    assert found.p_parametric == pytest.approx(table.loc["C(b):C(g)", "PR(>F)"], rel=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -61,7 +64,7 @@ def test_an_incomplete_design_agrees_with_nested_regressions_of_statsmodels(seed
     both = OLS(y, np.hstack([blocks, names, blocks[:, 1:] * (group == "b")[:, None]])).fit()
     f, p, df = both.compare_f_test(additive)
     assert (found.df1, found.df2) == (df, both.df_resid)
-    assert (found.f, found.p_value) == pytest.approx((f, p), rel=1e-8)
+    assert (found.f, found.p_parametric) == pytest.approx((f, p), rel=1e-8)
 
 
 def test_pairs_are_a_two_way_table_of_differences():
@@ -95,6 +98,128 @@ def test_a_sign_flip_is_found_where_the_mean_is_not_moved():
         means.append(two_way_contrast(y, group, block, persona, reference="a")[0].p_value <= 0.05)
     assert np.mean(flips) >= 0.9
     assert np.mean(means) <= 0.1
+
+
+def normal(rng, sd):
+    return sd * rng.normal(size=(len(sd), 20))
+
+
+def slopes(rng, sd):
+    """A name counts for more in one block than in another."""
+    return 0.5 * sd * rng.normal(size=20) + 0.3 * rng.normal(size=(len(sd), 20))
+
+
+def tone(rng, sd):
+    """Some blocks are answered warmly always or never, others now and then."""
+    warm = rng.beta(0.3, 0.3, size=sd.shape)
+    return 0.86 * rng.binomial(3, warm, (len(sd), 20)) / 3 + 0.05 * rng.normal(size=(len(sd), 20))
+
+
+@pytest.mark.parametrize("errors", [normal, slopes, tone])
+def test_size_is_nominal_where_blocks_have_different_spreads(errors):
+    rng = np.random.default_rng(37)
+    _, group, block, persona = cells(rng, 60, 10)
+    runs, found = 200, []
+    for _ in range(runs):
+        table = errors(rng, np.exp(rng.normal(size=(60, 1)))) + 0.3 * (np.arange(20) >= 10)
+        found += block_heterogeneity(table.ravel(), group, block, persona, reference="a", permutations=399)
+    size = np.mean([one.p_value <= 0.05 for one in found])
+    assert size <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
+    assert np.mean([one.p_parametric <= 0.05 for one in found]) > 0.1
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_size_of_pairs_is_nominal_where_blocks_have_different_spreads(missing):
+    rng = np.random.default_rng(38)
+    _, group, block, persona = cells(rng, 60, 10)
+    runs, found = 200, []
+    for _ in range(runs):
+        y = normal(rng, np.exp(rng.normal(size=(60, 1)))).ravel() + (group == "b")
+        y[rng.random(y.size) < missing] = np.nan
+        found += paired_heterogeneity(y, group, block, persona % 10, reference="a")
+    assert np.mean([one.p_value <= 0.05 for one in found]) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
+    assert np.mean([one.p_parametric <= 0.05 for one in found]) > 0.1
+
+
+def test_p_is_the_rank_of_f_among_all_ways_to_divide_the_names():
+    rng = np.random.default_rng(39)
+    y, group, block, persona = cells(rng, 8, 3, gaps=np.linspace(-1, 1, 8), name_sd=1.0)
+    (found,) = block_heterogeneity(y, group, block, persona, reference="a")
+    others = []
+    for chosen in itertools.combinations(range(6), 3):
+        labels = np.where(np.isin(persona, chosen), "b", "a")
+        others.append(block_heterogeneity(y, labels, block, persona, reference="a", permutations=1)[0].f)
+    assert found.permutations == 20
+    assert found.p_value == pytest.approx(np.mean(np.array(others) >= found.f * (1 - 1e-9)))
+
+
+def test_p_of_pairs_is_the_rank_of_f_among_all_signs_of_what_a_phrasing_leaves():
+    rng = np.random.default_rng(40)
+    y, group, block, persona = cells(rng, 8, 5, gaps=1 + np.linspace(-1, 1, 8))
+    (found,) = paired_heterogeneity(y, group, block, persona % 5, reference="a")
+    table = y.reshape(8, 2, 5)
+    left = table[:, 1] - table[:, 0]
+    left = left - left.mean(0)
+    others = [(8 * (left @ signs / 5) ** 2).sum() for signs in itertools.product((1, -1), repeat=5)]
+    assert found.permutations == 32
+    assert found.p_value == pytest.approx(np.mean(np.array(others) >= others[0] * (1 - 1e-9)))
+
+
+def test_a_constant_gap_and_the_names_own_effects_leave_p_alone():
+    y, group, block, persona = cells(np.random.default_rng(41), 10, 8)
+    moved = y + 5 * (group == "b") + np.arange(16)[persona]
+    for test, who in ((block_heterogeneity, persona), (paired_heterogeneity, persona % 8)):
+        first, second = (test(values, group, block, who, reference="a")[0].p_value for values in (y, moved))
+        assert first == second
+
+
+def test_a_sign_flip_between_pairs_is_found():
+    rng = np.random.default_rng(42)
+    found = []
+    for _ in range(60):
+        y, group, block, persona = cells(rng, 40, 10, gaps=0.5 * rng.permutation(np.repeat([-1, 1], 20)))
+        found.append(paired_heterogeneity(y, group, block, persona % 10, reference="a")[0].p_value <= 0.05)
+    assert np.mean(found) >= 0.9
+
+
+def test_missing_cells_keep_power_and_size():
+    rng = np.random.default_rng(43)
+    sizes, powers = [], []
+    for _ in range(150):
+        for gaps, into in ((np.zeros(40), sizes), (0.5 * rng.permutation(np.repeat([-1, 1], 20)), powers)):
+            y, group, block, persona = cells(rng, 40, 10, gaps=gaps, name_sd=1.0, noise=1.0)
+            y[rng.random(y.size) < 0.3] = np.nan
+            found = block_heterogeneity(y, group, block, persona, reference="a", permutations=399)
+            into.append(found[0].p_value <= 0.05)
+    assert np.mean(sizes) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 150)
+    assert np.mean(powers) >= 0.9
+
+
+def test_the_statistic_of_an_incomplete_design_is_that_of_the_definition():
+    rng = np.random.default_rng(45)
+    counts = rng.integers(0, 2, (9, 6)).astype(float)
+    counts[0] = 1, 1, 1, 0, 0, 0  # one group alone has cells here
+    sums = counts * rng.normal(size=counts.shape)
+    inside = np.arange(6) < 3
+    gaps, weights = [], []
+    for value, n in zip(sums, counts, strict=True):
+        first, second = n[inside].sum(), n[~inside].sum()
+        if first and second:
+            gaps.append(value[inside].sum() / first - value[~inside].sum() / second)
+            weights.append(first * second / (first + second))
+    expected = np.cov(gaps, aweights=weights, ddof=0) * sum(weights)
+    assert unevenness_of_gaps(sums, counts)(inside[None])[0] == pytest.approx(expected)
+    pairs = counts.sum(1)
+    expected = np.cov((sums[:, ~inside].sum(1) - sums[:, inside].sum(1)) / pairs, aweights=pairs, ddof=0) * pairs.sum()
+    assert unevenness_of_signs(sums, counts)(inside[None])[0] == pytest.approx(expected)
+
+
+def test_a_test_of_many_cells_takes_a_moment():
+    y, group, block, persona = cells(np.random.default_rng(44), 60, 10)
+    start = time.process_time()
+    for _ in range(5):
+        block_heterogeneity(y, group, block, persona, reference="a")
+    assert (time.process_time() - start) / 5 < 0.1
 
 
 def test_the_spread_of_the_gap_is_estimated():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from audit.statistics import mean_gap, name_permutation
+from audit.statistics import mean_gap, name_permutation, sign_permutation
 from audit.statistics.permutation import every_assignment
 
 
@@ -151,3 +151,16 @@ def test_shuffling_inside_blocks_takes_idiosyncratic_names_for_a_group():
         inside_blocks.append((1 + (shuffled >= found.observed).sum()) / (1 + shuffles))
     assert np.mean(np.array(names) <= 0.05) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
     assert np.mean(np.array(inside_blocks) <= 0.05) > 0.2
+
+
+def test_signs_of_many_units_are_drawn_and_of_few_enumerated():
+    values = np.random.default_rng(12).normal(size=20)
+    found = sign_permutation(lambda flips: np.abs((1 - 2.0 * flips) @ values), 20, permutations=999, seed=1)
+    assert (found.assignments, found.exact) == (999, False)
+    assert found.p_value >= 1 / 1000
+    few = sign_permutation(lambda flips: np.abs((1 - 2.0 * flips) @ values[:14]), 14)
+    assert (few.assignments, few.exact) == (2**14, True)
+    with pytest.raises(ValueError, match="at least one unit"):
+        sign_permutation(lambda flips: np.zeros(len(flips)), 0)
+    with pytest.raises(ValueError, match="permutations"):
+        sign_permutation(lambda flips: np.zeros(len(flips)), 40, permutations=0)

@@ -189,3 +189,19 @@ def test_what_is_spent_over_builds_stays_below_alpha():
     assert np.all(np.diff(levels) < 0)
     with pytest.raises(ValueError, match="from 1"):
         spend(0)
+
+
+def test_rounding_beyond_the_bounds_is_taken_for_the_bound():
+    for over in (1 + 5e-10, 1.0):
+        found = confidence_sequence([0.2, over, -5e-10 if over > 1 else 0.0] * 10)
+        if over > 1:
+            first = found
+    assert np.array_equal(found.upper, first.upper) and found.mean[-1] == first.mean[-1]
+    with pytest.raises(ValueError, match="outside the bounds"):
+        confidence_sequence([0.2, 1 + 1e-8])
+
+
+def test_strong_evidence_over_a_long_time_stays_a_number():
+    evidence = e_process(np.ones(5000), mean=0.0)
+    assert np.all(np.isfinite(evidence)) and np.all(np.diff(evidence) >= 0)
+    assert 1e303 < evidence[-1] < 1e305
