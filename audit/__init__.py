@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audit import gate, pipeline, probes, statistics, tables
+    from audit import calibration, gate, pipeline, planning, probes, statistics, tables
     from audit.config import Config, GateConfig, ModelConfig, RuleConfig, RunConfig, load_config
     from audit.errors import EvenhandError
     from audit.pipeline import run_audit
@@ -21,9 +21,11 @@ __all__ = [
     "ModelConfig",
     "RuleConfig",
     "RunConfig",
+    "calibration",
     "gate",
     "load_config",
     "pipeline",
+    "planning",
     "probes",
     "run_audit",
     "statistics",

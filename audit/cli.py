@@ -172,8 +172,9 @@ def plan_command(
 def score_command(folder: Path | None) -> int:
     """Score a run's completions again; asks the model nothing. RUN is a run folder [the newest]."""
     from audit import pipeline
+    from audit.run_folder import latest
 
-    run = pipeline.resume(folder or pipeline.latest())
+    run = pipeline.resume(folder or latest())
     pipeline.score(run)
     click.echo(run.folder / "scores.parquet")
     return EXIT_PASS
@@ -186,8 +187,9 @@ def score_command(folder: Path | None) -> int:
 def measure_command(folder: Path | None, config_path: Path | None) -> int:
     """Measure levels and gaps of a run's scores again. RUN is a run folder [the newest]."""
     from audit import pipeline
+    from audit.run_folder import latest
 
-    run = pipeline.resume(folder or pipeline.latest(), _own_config(config_path))
+    run = pipeline.resume(folder or latest(), _own_config(config_path))
     pipeline.measure(run)
     click.echo(run.folder / "findings.parquet")
     return EXIT_PASS
@@ -206,8 +208,9 @@ def gate_command(folder: Path | None, config_path: Path | None, strict: bool, as
     last judged by apply. A report that the run holds is written again with the new verdict.
     """
     from audit import pipeline
+    from audit.run_folder import latest
 
-    run = pipeline.resume(folder or pipeline.latest(), _own_config(config_path))
+    run = pipeline.resume(folder or latest(), _own_config(config_path))
     overall = pipeline.gate(run, strict=strict)
     if (run.folder / "report.html").is_file():
         _render(run.folder)
@@ -223,8 +226,9 @@ def gate_command(folder: Path | None, config_path: Path | None, strict: bool, as
 def report_command(folder: Path | None) -> int:
     """Write report.html and summary.md of a run. RUN is a run folder [the newest]."""
     from audit import pipeline
+    from audit.run_folder import latest
 
-    click.echo(_render(pipeline.resume(folder or pipeline.latest()).folder))
+    click.echo(_render(pipeline.resume(folder or latest()).folder))
     return EXIT_PASS
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +17,9 @@ from audit import tables
 from audit.asking import ask, in_order
 from audit.config import Config, parse
 from audit.errors import ConfigError, NothingEvaluatedError
-from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
+from audit.manifest import Manifest, code_hash, machine, now, versions
 from audit.progress import Progress, Silent
+from audit.run_folder import JUDGED, RUNS, Run, clear, parents, stage, write
 from audit.values import content_hash
 
 if TYPE_CHECKING:
@@ -29,25 +30,7 @@ if TYPE_CHECKING:
     from audit.gate import Overall
     from audit.probes import Suite
 
-RUNS: Final = Path(".evenhand") / "runs"
 _COMPLETE: Final = ("seed", "draws", "max_new_tokens", "temperature", "top_p", "number_mass")
-# Of a run that may stop early: the findings as they were when they were judged.
-JUDGED: Final = "findings-judged"
-_VERBS: Final = {"scores": "score", "checks": "score", "findings": "measure"}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run: its folder, its config, whom to tell how far it is, and the model if it was opened."""
-
-    folder: Path
-    config: Config
-    progress: Progress
-    backend: Backend | None = None
-
-    def table(self, name: str) -> pa.Table:
-        """Read a table of the run."""
-        return tables.read(_kind(name), self.folder / f"{name}.parquet")
 
 
 def run_audit(
@@ -124,7 +107,7 @@ def start(
     progress = progress or Silent()
     backend = _opened(config, progress) if fresh or not manifest.data else open_backend(config)
     if fresh and manifest.data:
-        _clear(folder)
+        clear(folder)
         manifest = Manifest(folder)
     run = Run(folder, config, progress, backend)
     people = load_personas(config)
@@ -142,7 +125,7 @@ def start(
         "versions": versions(),
         "machine": machine(),
     }
-    _write(run, manifest, "expand", {"code": code_hash("probes")}, 0.0, {"personas": personas, "probes": probes})
+    write(run, manifest, "expand", {"code": code_hash("probes")}, 0.0, {"personas": personas, "probes": probes})
     return run
 
 
@@ -156,23 +139,6 @@ def _opened(config: Config, progress: Progress) -> Backend:
     backend.describe()
     progress.end("model", time.monotonic() - began, False)
     return backend
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a run writes, and nothing else that lies in its folder."""
-    for parts in folder.glob("completions.parts-*"):
-        shutil.rmtree(parts)
-    for name in (
-        "manifest.json",
-        "verdicts.json",
-        "report.html",
-        "summary.md",
-        *(f"{n}.parquet" for n in tables.SCHEMAS),
-    ):
-        (folder / name).unlink(missing_ok=True)
-    for name in tables.SCHEMAS:
-        for path in folder.glob(f"{name}-*.parquet"):
-            path.unlink()
 
 
 def resume(folder: Path, config: Config | None = None, *, progress: Progress | None = None) -> Run:
@@ -190,20 +156,6 @@ def resume(folder: Path, config: Config | None = None, *, progress: Progress | N
     if config is not None:
         recorded = recorded.model_copy(update={"gate": config.gate, "reference": config.reference})
     return Run(folder, recorded, progress or Silent())
-
-
-def latest() -> Path:
-    """Return the newest run under ``.evenhand/runs``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    found = sorted(RUNS.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ConfigError(f"{RUNS}: there is no run yet; 'evenhand run' makes one")
-    return found[-1].parent
 
 
 def run_id(config: Config) -> str:
@@ -234,11 +186,11 @@ def complete_part(run: Run, part: str, rows: NDArray[np.int64] | None = None) ->
         "settings": {"model": _asked(run.config)["model"], "run": _pick(_asked(run.config)["run"], _COMPLETE)},
         "identity": content_hash(backend.identity()),
         "code": code_hash("backends"),
-        "parents": _parents(manifest, "probes"),
+        "parents": parents(manifest, "probes"),
     }
     if rows is not None:
         key["rows"] = content_hash(rows.tolist())
-    made = _stage(
+    made = stage(
         run, f"complete{part}", key, (name,), lambda: {name: ask(run.folder, backend, key, run.progress, rows)}
     )
     for parts in run.folder.glob("completions.parts-*"):  # only now does the manifest vouch for the whole
@@ -249,12 +201,12 @@ def complete_part(run: Run, part: str, rows: NDArray[np.int64] | None = None) ->
 def join_parts(run: Run, parts: Sequence[str]) -> pa.Table:
     """Write ``completions`` from the tables ``completions`` + part, in the order of the probes."""
     names = [f"completions{part}" for part in parts]
-    key = {"parents": _parents(Manifest.load(run.folder), *names)}
+    key = {"parents": parents(Manifest.load(run.folder), *names)}
 
     def make() -> Mapping[str, pa.Table]:
         return {"completions": in_order(pa.concat_tables(map(run.table, names)), run.table("probes"))}
 
-    return _stage(run, "complete", key, ("completions",), make)["completions"]
+    return stage(run, "complete", key, ("completions",), make)["completions"]
 
 
 def score(run: Run) -> pa.Table:
@@ -263,11 +215,11 @@ def score(run: Run) -> pa.Table:
     key = {
         "code": code_hash("scorers", "probes"),
         "suites": [_file_hash(path) for path in run.config.run.suites],
-        "parents": _parents(manifest, "completions", "probes", "personas"),
+        "parents": parents(manifest, "completions", "probes", "personas"),
     }
 
     outputs = ("scores", "checks") if _checked(run) else ("scores",)
-    return _stage(run, "score", key, outputs, lambda: _scored(run, run.table("completions")))["scores"]
+    return stage(run, "score", key, outputs, lambda: _scored(run, run.table("completions")))["scores"]
 
 
 def _scored(run: Run, completions: pa.Table) -> Mapping[str, pa.Table]:
@@ -299,7 +251,7 @@ def measure(run: Run) -> pa.Table:
     key = {
         "settings": asdict(Terms.of(run.config)),
         "code": code_hash("fairness", "statistics", "probes"),
-        "parents": _parents(manifest, "scores", *checks, "probes", "personas"),
+        "parents": parents(manifest, "scores", *checks, "probes", "personas"),
     }
 
     def make() -> Mapping[str, pa.Table]:
@@ -307,7 +259,7 @@ def measure(run: Run) -> pa.Table:
         scores, probes, personas = (run.table(name) for name in ("scores", "probes", "personas"))
         return {"findings": apply(scores, probes, personas, run.config, checks=beside)}
 
-    return _stage(run, "measure", key, ("findings",), make)["findings"]
+    return stage(run, "measure", key, ("findings",), make)["findings"]
 
 
 def _measure_steps(run: Run, manifest: Manifest) -> None:
@@ -321,7 +273,7 @@ def _measure_steps(run: Run, manifest: Manifest) -> None:
     key = {
         "settings": {"references": known, "needs": manifest.data["steps"]["needs"]},
         "code": code_hash("sequential"),
-        "parents": _parents(manifest, "scores", "probes", "personas"),
+        "parents": parents(manifest, "scores", "probes", "personas"),
     }
 
     def make() -> Mapping[str, pa.Table]:
@@ -329,7 +281,7 @@ def _measure_steps(run: Run, manifest: Manifest) -> None:
         steps = plan_steps(run.table("probes"), run.table("personas"), needs, known, run.config.run.seed)
         return {"steps": step_differences(run.table("scores"), run.table("probes"), steps, known)}
 
-    _stage(run, "steps", key, ("steps",), make)
+    stage(run, "steps", key, ("steps",), make)
 
 
 def measure_look(run: Run, number: int) -> pa.Table:
@@ -341,7 +293,7 @@ def measure_look(run: Run, number: int) -> pa.Table:
     key = {
         "settings": asdict(Terms.of(run.config)),
         "code": code_hash("scorers", "fairness", "statistics", "probes"),
-        "parents": _parents(Manifest.load(run.folder), *parts, "probes", "personas"),
+        "parents": parents(Manifest.load(run.folder), *parts, "probes", "personas"),
     }
 
     def make() -> Mapping[str, pa.Table]:
@@ -351,7 +303,7 @@ def measure_look(run: Run, number: int) -> pa.Table:
         found = apply(made["scores"], run.table("probes"), run.table("personas"), run.config, checks=beside)
         return {f"scores-{number}": made["scores"], name: found}
 
-    return _stage(run, f"measure-{number}", key, (f"scores-{number}", name), make)[name]
+    return stage(run, f"measure-{number}", key, (f"scores-{number}", name), make)[name]
 
 
 def gate(run: Run, *, strict: bool = False) -> Overall:
@@ -364,10 +316,10 @@ def gate(run: Run, *, strict: bool = False) -> Overall:
     key = {
         "settings": json.loads(run.config.gate.model_dump_json()),
         "code": code_hash("gate", "statistics", "presets", "fairness/metrics.py"),
-        "parents": _parents(manifest, "findings", *looks, *steps),
+        "parents": parents(manifest, "findings", *looks, *steps),
     }
     outputs = ("verdicts", JUDGED) if looks or steps else ("verdicts",)
-    verdicts = _stage(run, "gate", key, outputs, lambda: _judged(run, looks, steps))["verdicts"]
+    verdicts = stage(run, "gate", key, outputs, lambda: _judged(run, looks, steps))["verdicts"]
     found = overall(verdicts, strict=strict)
     with tables.replacing(run.folder / "verdicts.json") as temporary:
         shown = run.table(JUDGED if JUDGED in outputs else "findings")
@@ -402,59 +354,6 @@ def _with_setting(run: Run, section: str) -> Manifest:
         config[section] = setting
         manifest.save()
     return manifest
-
-
-def _stage(
-    run: Run, name: str, key: Mapping[str, Any], outputs: tuple[str, ...], make: Callable[[], Mapping[str, pa.Table]]
-) -> Mapping[str, pa.Table]:
-    began = time.monotonic()
-    manifest = Manifest.load(run.folder)
-    if manifest.fresh(name, key, outputs):
-        run.progress.end(name, 0.0, True)
-        return {output: run.table(output) for output in outputs}
-    run.progress.begin(name, 0)
-    made = make()
-    seconds = time.monotonic() - began
-    # `make` may have added to the manifest (the model's description): read it again.
-    _write(run, Manifest.load(run.folder), name, key, seconds, made)
-    run.progress.end(name, seconds, False)
-    return made
-
-
-def _write(
-    run: Run, manifest: Manifest, stage: str, key: Mapping[str, Any], seconds: float, made: Mapping[str, pa.Table]
-) -> None:
-    outputs = {
-        name: (tables.write(_kind(name), table, run.folder / f"{name}.parquet"), table.num_rows)
-        for name, table in made.items()
-    }
-    manifest.record(stage, key, seconds, outputs)
-    manifest.save()
-
-
-def _kind(name: str) -> str:
-    """The table that a part is of: "completions-2" is one of completions."""
-    return name.partition("-")[0]
-
-
-def _parents(manifest: Manifest, *names: str) -> dict[str, str]:
-    """Hashes of the tables as they lie there, so that one that was changed or damaged is never taken for fresh."""
-    found = {name: file_hash(manifest.folder / f"{name}.parquet") for name in names}
-    missing = [name for name, known in found.items() if known is None]
-    if missing:
-        raise ConfigError(f"{manifest.folder}: has no {missing[0]} yet; run the stages before, or 'evenhand run'")
-    for name in names:
-        made_from = manifest.data.get("tables", {}).get(name, {}).get("parents", {})
-        for parent, known in made_from.items():
-            path = manifest.folder / f"{parent}.parquet"
-            if file_hash(path) != known:
-                tables.read(_kind(parent), path)  # a damaged one says so itself
-                verb = _VERBS.get(name, "run")
-                raise ConfigError(
-                    f"{manifest.folder}: {name}.parquet was made from another {parent}.parquet than lies there; "
-                    f"run 'evenhand {verb}' first"
-                )
-    return {name: str(known) for name, known in found.items()}
 
 
 def _facts(suite: Suite) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _FIGURES: Final = (
 _CAPTIONS: Final[Mapping[str, str]] = {
     "False alarms": mark(
         "Share of audits that find a difference where there is none; 5 %% are meant. The point threshold is .1 in the "
-        "unit of the outcome; fairlearn's interval of max − min never holds 0: its like to compare with is the signed bootstrap."
+        "unit of the outcome; fairlearn's interval of max − min never holds 0: compare with the signed bootstrap."
     ),
     "Many hypotheses": mark("60 hypotheses in one audit, and what correction leaves of their errors."),
     "Power": mark("Share of audits that find what is planted. A rule that raises false alarms finds more, too."),

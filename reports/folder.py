@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from audit import tables
 from audit.errors import ConfigError
-from audit.pipeline import JUDGED
+from audit.run_folder import JUDGED
 from reports.text import visible_all
 from reports.values import Overall
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
-from audit import pipeline, tables
+from audit import pipeline, run_folder, tables
 from audit.backends.local import LocalBackend
 from audit.config import Config, load_config
 from audit.errors import BackendError, ConfigError
@@ -410,7 +410,7 @@ def test_answered_batches_outlive_a_stop_just_before_the_manifest_vouches_for_th
     out = tmp_path / "out"
     run = pipeline.start(load_config(path), out)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "_write", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(run_folder, "write", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             pipeline.complete(run)
     failing = FailingBackend(monkeypatch, after=0)
@@ -525,12 +525,12 @@ def test_runs_lie_under_a_hidden_folder_and_the_newest_is_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="there is no run yet"):
-        pipeline.latest()
+        run_folder.latest()
     config = load_config(config_path)
     first = pipeline.start(config).folder
     second = pipeline.start(config.changed("run", seed=9)).folder
     os.utime(first / "manifest.json", (1, 1))
-    assert pipeline.latest() == second
+    assert run_folder.latest() == second
     assert first.parent == second.parent == Path(".evenhand/runs")
     assert pipeline.start(config).folder == first, "the same settings find their own run"
 

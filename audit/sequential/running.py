@@ -8,8 +8,8 @@ from audit import pipeline
 from audit.errors import ConfigError
 from audit.gate import decide_looks, decide_steps, undecided
 from audit.manifest import Manifest
-from audit.pipeline import Run
 from audit.probes import references
+from audit.run_folder import Run
 from audit.sequential.design import LOOKS, Need, plan_looks, rows_of_look, wanted
 from audit.sequential.steps import Step, plan_steps, rows_of_steps, step_differences
 
