@@ -236,7 +236,7 @@ def report_command(folder: Path | None) -> int:
 @click.option("--quick", is_flag=True, help="Few runs and wider targets: under two minutes, for every change")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the results go [.evenhand/calibration]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn")
-@click.option("--runs", type=click.IntRange(2), help="Simulated audits a figure [2000; 200 with --quick]")
+@click.option("--runs", type=click.IntRange(50), help="Simulated audits a figure [2000; 200 with --quick]")
 @click.option("--jobs", type=click.IntRange(1), help="Processes [all cores]; the figures do not depend on it")
 @click.option("--json", "as_json", is_flag=True, help="Print calibration.json instead of the sentence")
 @_guarded

@@ -91,11 +91,13 @@ def start(
         If the suites give no probe.
     """
     from audit.backends import open_backend
+    from audit.gate import check_rules
     from audit.probes import design_warnings, expand, load_personas, load_suites, references, suite_warnings
 
     if config.run.until_verdict == "steps":  # a step chooses its cells itself
         config = config.model_copy(update={"run": config.run.model_copy(update={"sample": 0})})
-    references(config)  # a mistake there would show only when everything was asked
+    references(config)  # a mistake there, or in a rule, would show only when everything was asked
+    check_rules(config)
     personas, probes = expand(config)
     if not probes.num_rows:
         raise NothingEvaluatedError("the suites give no probe; name tasks that 'evenhand list' shows in [run] tasks")

@@ -132,7 +132,7 @@ def uneven(about: Noise, w: Wording) -> str:
     found = sum(row.uneven for row in tested)
     if not found:
         return ""
-    text = w.t("In {k} of {n} comparisons the gap differs from case to case: a sign flip hides in a mean.")
+    text = w.t("In {k} of {n} comparisons the gap differs from case to case; where its sign does, a mean hides it.")
     return text.format(k=found, n=len(tested))
 
 

@@ -112,7 +112,8 @@ class Benchmark:
     def sentence(self) -> str:
         """The outcome in one line."""
         if not self.failed:
-            return f"PASS: all {len(self.judged)} judged figures reach their targets."
+            rough = " Few runs: this finds gross errors only." if self.mode == "quick" else ""
+            return f"PASS: all {len(self.judged)} judged figures reach their targets.{rough}"
         names = ", ".join(row.id for row in self.failed[:3])
         more = f" and {len(self.failed) - 3} more" if len(self.failed) > 3 else ""
         return f"FAIL: {len(self.failed)} of {len(self.judged)} judged figures miss their targets: {names}{more}."

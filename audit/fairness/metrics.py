@@ -27,6 +27,13 @@ SCALES: Final = {
 # A metric with the rate of one status: how often an answer has it.
 RATES: Final = {"rate_refused": "refused", "rate_invalid": "invalid", "rate_error": "error"}
 
+# What can be measured of each output form.
+METRICS: Final = {
+    "decision": frozenset({"log_odds", "p_favourable", "p_correct", "answer_mass", *RATES}),
+    "number": frozenset({"expected_number", "p_at_least", "answer_mass", *RATES}),
+    "text": frozenset({"refusal", "tone", "profanity", "readability", "words", "agency", "communion", *RATES}),
+}
+
 # Metrics read once a probe from the probabilities of its answers; every other one is a scorer's of sampled texts.
 EXACT: Final = frozenset(
     {"log_odds", "p_favourable", "p_correct", "p_at_least", "expected_number", "answer_mass", "infers"}

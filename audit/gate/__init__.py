@@ -8,12 +8,13 @@ from audit.gate.evidence import to_json
 from audit.gate.judging import decide
 from audit.gate.looks import decide_looks, undecided
 from audit.gate.outcome import Overall, RuleOutcome, overall, rule_outcomes
-from audit.gate.ruleset import rules
+from audit.gate.ruleset import check_rules, rules
 from audit.gate.steps import decide_steps
 
 __all__ = [
     "Overall",
     "RuleOutcome",
+    "check_rules",
     "decide",
     "decide_looks",
     "decide_steps",

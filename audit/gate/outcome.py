@@ -88,7 +88,8 @@ def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
         text += f"; in the other {passed} evidence that differences are below the tolerance" if passed else ""
         return Overall("inconclusive", EXIT_INCONCLUSIVE if strict else EXIT_PASS, text + "." + notes)
     outcome = "pass" if all(rule.outcome == "pass" for rule in ruling) else "not_refuted"
-    text = f"in all of {len(ruling)} rules" if len(ruling) > 1 else f"in rule {ruling[0].rule}"
+    kind = "error-level rules" if len(ruling) < len(found) else "rules"
+    text = f"in all of {len(ruling)} {kind}" if len(ruling) > 1 else f"in rule {ruling[0].rule}"
     if outcome == "pass":
         text = f"PASS: {text} evidence that differences are below the tolerance."
     else:
@@ -119,6 +120,10 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: b
     warned = [rule for rule in found if rule.level == "warn" and rule.outcome == "fail"]
     if warned and warn_failures:
         notes += f" Warning: a difference beyond the tolerance in {_names(warned)}."
+    waiting = [rule for rule in found if rule.level == "warn" and rule.outcome not in ("fail", "pass", "not_refuted")]
+    if waiting and warn_failures:
+        many = "1 warn-level rule" if len(waiting) == 1 else f"{len(waiting)} warn-level rules"
+        notes += f" No verdict on {many} ({_names(waiting)})."
     judged = {rule.rule for rule in found if rule.judged}
     left = {
         row["finding_id"]: row["reason"] for row in verdicts.to_pylist() if row["rule"] in judged and _by_design(row)

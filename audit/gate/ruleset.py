@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from audit.config import Config, RuleConfig, Strict, parse, read_toml
-from audit.fairness.metrics import RATIO, derived
-from audit.values import Rule
+from audit.errors import ConfigError
+from audit.fairness.metrics import DERIVED, METRICS, RATIO, WITH_RATIO, base_metric, derived
+from audit.values import LABEL_FREE, Rule
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -36,3 +39,44 @@ def _rule(rule: RuleConfig) -> Rule:
     if rule.ratio is not None:
         values |= {"metric": derived(rule.metric, RATIO), "tolerance": -math.log(rule.ratio)}
     return Rule(**values)
+
+
+def check_rules(config: Config) -> None:
+    """Check that the user's own rules name what there is, before anything is asked.
+
+    Raises
+    ------
+    ConfigError
+        For a task, metric, axis, group or cue that no suite, scorer or persona has.
+    """
+    from audit.probes import load_personas, load_suites
+
+    forms = {suite.task: suite.output_form for suite in load_suites(config.changed("run", tasks=()))}
+    groups: dict[str, set[str]] = {}
+    cues: set[str] = set()
+    for persona in load_personas(config):
+        cues.add(persona.cue_channel)
+        for axis, group in persona.attributes.items():
+            if not axis.startswith(LABEL_FREE):
+                groups.setdefault(axis, set()).add(group)
+    for rule in config.gate.rules:
+        where = f"gate.rules: rule {rule.name!r}"
+        _known(rule.task, forms, f"{where}: task")
+        metrics = METRICS[forms[rule.task]]
+        _known(rule.metric, {*metrics, *(name for name in DERIVED if base_metric(name) in metrics)}, f"{where}: metric")
+        if rule.ratio is not None:
+            _known(rule.metric, WITH_RATIO & metrics, f"{where}: ratio: metric")
+        _known(rule.axis, groups, f"{where}: axis")
+        if rule.group is not None:
+            _known(rule.group, groups[rule.axis], f"{where}: group")
+        if rule.cue_channel is not None:
+            _known(rule.cue_channel, cues, f"{where}: cue_channel")
+
+
+def _known(name: str, known: Iterable[str], where: str) -> None:
+    names = sorted(known)
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, names, 1)
+    mend = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    raise ConfigError(f"{where}: unknown {name!r}; {mend}")

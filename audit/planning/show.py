@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from audit.gate.limits import amount
 from audit.gate.wording import noun
 from audit.planning.values import Plan, RulePlan
 
@@ -28,22 +29,18 @@ def to_text(plan: Plan) -> str:
         if work.computed_tokens is None
         else f"; {work.computed_tokens:,} to read when what prompts share is read once"
     )
-    time = "not known" if work.seconds is None else f"about {duration(work.seconds)}"
+    time = work.time_by if work.seconds is None else f"about {duration(work.seconds)} ({work.time_by})"
     lines = [
         f"model   {plan.model}",
         "",
         *_aligned(("task", "arm", "requests", "prompt tokens", "to sample"), rows, words=2),
         "",
         f"tokens  {work.tokens_by}{read}",
-        f"time    {time} ({work.time_by})",
+        f"time    {time}",
         "",
         *_aligned(_HEAD, [_cells(row) for row in plan.rules], words=3),
         "",
-        f"mde      the gap found with power .90 at {plan.alpha:g}/{plan.tests}, what Holm leaves the smallest of "
-        f"{plan.tests} tests",
-        "passes   whether equivalence is granted with power .90 when the true gap is 0, at "
-        f"{plan.alpha:g}/{plan.claims}",
-        "needs    what it takes besides to find a gap as large as the tolerance, and to pass at 0, each with power .90",
+        *(_legend(plan) if plan.tests and plan.claims else ()),
         f"spread   {plan.components_by}",
         *(f"note     {warning}" for warning in plan.warnings),
     ]
@@ -54,6 +51,16 @@ def to_json(plan: Plan) -> str:
     """The same as data; what is not known is null."""
     data = asdict(plan) | {"rules": [{key: _plain(value) for key, value in asdict(row).items()} for row in plan.rules]}
     return json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def _legend(plan: Plan) -> tuple[str, ...]:
+    return (
+        f"mde      the gap found with power .90 at {plan.alpha:g}/{plan.tests}, what Holm leaves the smallest of "
+        f"{plan.tests} tests; in the unit of the tolerance",
+        "passes   whether equivalence is granted with power .90 when the true gap is 0, at "
+        f"{plan.alpha:g}/{plan.claims}",
+        "needs    what it takes besides to find a gap as large as the tolerance, and to pass at 0, each with power .90",
+    )
 
 
 def duration(seconds: float) -> str:
@@ -74,7 +81,8 @@ def _cells(row: RulePlan) -> tuple[str, ...]:
     against = f"{row.group} – {row.reference}" if row.reference else row.group
     counts = (str(row.templates), str(row.personas))
     known = (_figure(row.se), _figure(row.mde), {True: "yes", False: "no", None: "-"}[row.can_pass])
-    return (row.rule, row.cue_channel, against, f"{row.tolerance:g}", *counts, *known, _needs(row))
+    limit = amount(row.tolerance, row.scale, signed=False).removeprefix("a ")
+    return (row.rule, row.cue_channel, against, limit, *counts, *known, _needs(row))
 
 
 def _needs(row: RulePlan) -> str:

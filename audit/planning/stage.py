@@ -7,6 +7,7 @@ from pathlib import Path
 from audit.backends import open_backend
 from audit.config import Config
 from audit.errors import NothingEvaluatedError
+from audit.gate import check_rules
 from audit.planning.requests import count
 from audit.planning.rules import rule_plans
 from audit.planning.sources import defaults, from_run
@@ -38,6 +39,7 @@ def plan(config: Config, *, run: Path | None = None, timed: bool = True) -> Plan
     NothingEvaluatedError
         If the suites give no probe.
     """
+    check_rules(config)
     known = from_run(run, config) if run is not None else defaults()
     personas, probes = expand(config)
     if not probes.num_rows:

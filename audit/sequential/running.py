@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from audit import pipeline
 from audit.errors import ConfigError
-from audit.gate import decide_looks, decide_steps, undecided
+from audit.gate import decide_looks, decide_steps, rules, undecided
 from audit.manifest import Manifest
 from audit.probes import references
 from audit.run_folder import Run
 from audit.sequential.design import LOOKS, Need, plan_looks, rows_of_look, wanted
-from audit.sequential.steps import Step, plan_steps, rows_of_steps, step_differences
+from audit.sequential.steps import BOUNDS, Step, plan_steps, rows_of_steps, step_differences
+from audit.values import Rule
 
 # Steps asked between two looks at the confidence sequences; any number is valid.
 STEPS_AT_ONCE = 4
@@ -58,10 +61,13 @@ def _by_steps(run: Run, needs: set[Need]) -> list[str]:
     probes, known = run.table("probes"), references(run.config)
     planned = set(needs)
     steps = plan_steps(probes, run.table("personas"), planned, known, run.config.run.seed)
-    if not steps:
+    able = [rule for rule in rules(run.config) if rule.level != "off" and _by_a_sequence(rule, steps)]
+    if not able:
         raise ConfigError(
-            "run.until_verdict: no rule covers a task and an axis that names carry, so there are no steps; use looks"
+            "run.until_verdict: no rule can be judged by steps, which need a metric with bounds (p_favourable in place "
+            "of log_odds) and an axis that names carry; leave out --steps for planned looks, or add such a rule"
         )
+    run.progress.warn(f"rules that steps can judge: {', '.join(rule.name for rule in able)}; the others get no verdict")
     budget, asked = run.config.run.budget, 0
     parts: list[str] = []
     done: list[Step] = []
@@ -81,6 +87,10 @@ def _by_steps(run: Run, needs: set[Need]) -> list[str]:
         run.progress.warn(f"step {max(step.number for step in due)}: {_left(needs)}")
     _note(run, "steps", needs=sorted(planned))
     return parts
+
+
+def _by_a_sequence(rule: Rule, steps: Sequence[Step]) -> bool:
+    return rule.metric in BOUNDS and any((step.task, step.axis) == (rule.task, rule.axis) for step in steps)
 
 
 def _left(needs: set[Need]) -> str:
