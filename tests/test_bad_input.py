@@ -165,7 +165,7 @@ def test_a_persona_file_with_nobody_in_it(here: Path, refused: Refused) -> None:
 
 ONE = """
 locale = "en"
-reference = { gender = "male" }
+reference = { gender = "male", age = "middle" }
 
 [[names]]
 attributes = { gender = "female" }
@@ -174,6 +174,11 @@ names = ["Megan"]
 [[names]]
 attributes = { gender = "male" }
 names = ["Todd", "Greg", "Brad"]
+
+[[cues]]
+axis = "age"
+values = { middle = "45", older = "76" }
+phrasings = [{ id = "01", text = "The customer is {value} years old." }]
 """
 
 

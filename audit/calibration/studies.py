@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,7 +103,7 @@ def _in_pool(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Outcome
             # Few tasks wait at a time, so that stopping does not have to wait for a long queue.
             waiting: dict[Future[Outcomes], _Task] = {}
             rest = iter(tasks)
-            with _ctrl_c_ignored():
+            with _ctrl_c_waits():
                 for task in islice(rest, 2 * jobs):
                     waiting[pool.submit(_do, task)] = task
             while waiting:
@@ -125,16 +124,16 @@ def _in_pool(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, Outcome
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """What is started meanwhile ignores Ctrl-C from its first moment: the parent alone answers it."""
-    if threading.current_thread() is not threading.main_thread():
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back, here until the end and in what is started meanwhile for good: the parent alone answers it."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

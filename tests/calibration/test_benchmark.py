@@ -139,7 +139,7 @@ def short_benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_command_writes_the_same_rows_in_three_formats(short_benchmark: Path) -> None:
-    done = evenhand("calibrate", "--quick", "--runs", 20, "--jobs", 1, "--seed", 5)
+    done = evenhand("calibrate", "--quick", "--runs", 50, "--jobs", 1, "--seed", 5)
     assert done.exit_code == 0
     folder = short_benchmark / ".evenhand" / "calibration"
     told = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
@@ -148,7 +148,7 @@ def test_command_writes_the_same_rows_in_three_formats(short_benchmark: Path) ->
     assert (told["seed"], told["mode"], told["command"]) == (
         5,
         "quick",
-        "evenhand calibrate --quick --seed 5 --runs 20",
+        "evenhand calibrate --quick --seed 5 --runs 50",
     )
     assert told["passed"] is True
     for row in told["rows"]:
