@@ -123,7 +123,7 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: b
     waiting = [rule for rule in found if rule.level == "warn" and rule.outcome not in ("fail", "pass", "not_refuted")]
     if waiting and warn_failures:
         many = "1 warn-level rule" if len(waiting) == 1 else f"{len(waiting)} warn-level rules"
-        notes += f" No verdict on {many} ({_names(waiting)})."
+        notes += f" No verdict on {many}."
     judged = {rule.rule for rule in found if rule.judged}
     left = {
         row["finding_id"]: row["reason"] for row in verdicts.to_pylist() if row["rule"] in judged and _by_design(row)
