@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.backends import tree_attention
+from audit.backends.models import cache_name
 from audit.backends.trie import Tokens, Tree, build
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ class TreeSession:
             logits = self.model(
                 input_ids=torch.tensor([tree.tokens[origin:]], device=device),
                 position_ids=torch.from_numpy(tree.positions()[origin:])[None].to(device),
-                past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=keep,
+                **{cache_name(self.model): self.cache},
             ).logits[0]
         return log_probabilities(logits, self.columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,12 @@ def _load(loader: Any, source: Source, **options: Any) -> Any:
             f"model {source.name!r}: not found on the hub or in its cache ({first_line(error)}); "
             "check the name, or the network"
         ) from error
+
+
+def cache_name(model: PreTrainedModel) -> str:
+    """What the model's forward calls the keys and values of what it has read: transformers 5.24 renamed it."""
+    known = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def weights_hash(model: PreTrainedModel) -> str:

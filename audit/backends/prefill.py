@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.backends import tree_attention
+from audit.backends.models import cache_name
 from audit.backends.trie import Tokens, build
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def shared(model: PreTrainedModel, prompts: Sequence[Tokens], room: int) -> tupl
         logits = model(
             input_ids=torch.tensor([tree.tokens], device=model.device),
             position_ids=torch.from_numpy(tree.positions())[None].to(model.device),
-            past_key_values=flat,
             use_cache=True,
             logits_to_keep=torch.tensor([tree.last(end) for end in ends], device=model.device),
+            **{cache_name(model): flat},
         ).logits[0]
     width = max(map(len, prompts))
     places = np.zeros((len(prompts), width), np.int64)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from audit.backends import prefill
 from audit.backends.engine import accepted, faithful, padded
+from audit.backends.models import cache_name
 from audit.backends.tree_attention import UnsupportedAttentionError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _begin(
 def _step(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, cache: Cache | None) -> torch.Tensor:
     """Logits of the next token after ``ids``, which are the last of what ``mask`` covers."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    inputs = {"position_ids": positions, "logits_to_keep": 1, "use_cache": cache is not None, "past_key_values": cache}
+    inputs = {"position_ids": positions, "logits_to_keep": 1, "use_cache": cache is not None, cache_name(model): cache}
     logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, **accepted(model, inputs)).logits
     return logits[:, -1]
 
@@ -184,7 +185,7 @@ def cache_is_faithful(model: PreTrainedModel) -> bool:
     import torch
 
     device = model.device
-    if "past_key_values" not in accepted(model, {"past_key_values": None}):
+    if not accepted(model, {cache_name(model): None}):
         return False
     size = min(model.get_input_embeddings().weight.shape[0], 30_000)
     ids = torch.from_numpy(np.random.default_rng(0).integers(0, size, (2, 13))).to(device)
