@@ -147,6 +147,13 @@ def paired_heterogeneity(
     whole phrasings (:func:`~audit.statistics.permutation.sign_permutation`) in what
     their differences are beyond their own mean, with w_b the pairs of block b. M
     phrasings cannot give a p below 2/2^M.
+
+    >>> gaps = [0., 1., 4., 6., 1., 0.]  # of three blocks, two phrasings each
+    >>> y = [value for gap in gaps for value in (0., gap)]
+    >>> blocks, phrasings = [0] * 4 + [1] * 4 + [2] * 4, [0, 0, 1, 1] * 3
+    >>> found, = paired_heterogeneity(y, ["a", "b"] * 6, blocks, phrasings, reference="a")
+    >>> round(found.f, 4), found.df1, found.df2, found.p_value, found.permutations  # 2/2²
+    (11.5714, 2, 2, 0.5, 4)
     """
     found = []
     for cells in two_groups(y, group, template, phrasing, reference=reference, block=block, crossed=True):

@@ -66,7 +66,18 @@ def paired_rate_contrast(
     alpha: float = 0.05,
     wordings_only: bool = False,
 ) -> tuple[Contrast, ...]:
-    """As :func:`~audit.statistics.paired.paired_contrast`, with the variance of :func:`rate_contrast`."""
+    """As :func:`~audit.statistics.paired.paired_contrast`, with the variance of :func:`rate_contrast`.
+
+    Two of 36 cells of one group have the event (sources: see :func:`inflation`):
+
+    >>> event, group = np.zeros(72), ["a", "b"] * 36
+    >>> event[[1, 7]] = 1
+    >>> labels = np.repeat(np.arange(6), 12), list("kkllmmnnoopp") * 6
+    >>> gap, = paired_rate_contrast(event, group, *labels, reference="a")
+    >>> plain, = paired_contrast(event, group, *labels, reference="a")
+    >>> round(gap.estimate, 4), round(plain.se, 4), round(gap.se, 4)
+    (0.0556, 0.0556, 0.1103)
+    """
     gaps = paired_contrast(
         y, group, template, phrasing, reference=reference, block=block, alpha=alpha, wordings_only=wordings_only
     )
