@@ -101,6 +101,10 @@ def start(
     personas, probes = expand(config)
     if not probes.num_rows:
         raise NothingEvaluatedError("the suites give no probe; name tasks that 'evenhand list' shows in [run] tasks")
+    if config.run.until_verdict != "no":
+        from audit.sequential import check_plan
+
+        check_plan(probes, personas, config)
     folder = out or RUNS / run_id(config)
     manifest = Manifest.load(folder)
     asked = _asked(config)

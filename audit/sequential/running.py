@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from audit import pipeline
+from audit.config import Config
 from audit.errors import ConfigError
 from audit.gate import decide_looks, decide_steps, rules, undecided
 from audit.manifest import Manifest
@@ -36,6 +37,43 @@ def until_verdict(run: Run) -> pa.Table:
     return pipeline.join_parts(run, parts)
 
 
+def check_plan(probes: pa.Table, personas: pa.Table, config: Config) -> None:
+    """Check, before anything is written, that a run that stops early can lead to a verdict.
+
+    Raises
+    ------
+    ConfigError
+        If no rule covers the run or can be judged in this way, or the budget is too small.
+    """
+    needs = wanted(probes, personas, config)
+    if config.run.until_verdict == "steps":
+        _steps(probes, personas, needs, config)
+    else:
+        plan_looks(probes, personas, needs, config)
+
+
+def _steps(
+    probes: pa.Table, personas: pa.Table, needs: set[Need], config: Config
+) -> tuple[tuple[Step, ...], list[Rule]]:
+    """The steps, and the rules that they can judge."""
+    steps = plan_steps(probes, personas, needs, references(config), config.run.seed)
+    able = [rule for rule in rules(config) if rule.level != "off" and _by_a_sequence(rule, steps)]
+    if not able:
+        raise ConfigError(
+            "run.until_verdict: no rule can be judged by steps, which need a metric with bounds (p_favourable in place "
+            "of log_odds) and an axis that names carry; leave out --steps for planned looks, or add such a rule"
+        )
+    budget, least = config.run.budget, rows_of_steps(probes, _due(steps, 1, needs)).size
+    if budget is not None and budget < least:
+        raise ConfigError(f"run.budget: {budget} probes do not pay for the first steps; allow at least {least}")
+    return steps, able
+
+
+def _due(steps: Sequence[Step], first: int, needs: set[Need]) -> list[Step]:
+    """The steps that are asked together, from step ``first`` on."""
+    return [s for s in steps if first <= s.number < first + STEPS_AT_ONCE and (s.task, s.axis) in needs]
+
+
 def _by_looks(run: Run, needs: set[Need]) -> list[str]:
     probes, personas = run.table("probes"), run.table("personas")
     planned = plan_looks(probes, personas, needs, run.config)
@@ -60,19 +98,13 @@ def _by_looks(run: Run, needs: set[Need]) -> list[str]:
 def _by_steps(run: Run, needs: set[Need]) -> list[str]:
     probes, known = run.table("probes"), references(run.config)
     planned = set(needs)
-    steps = plan_steps(probes, run.table("personas"), planned, known, run.config.run.seed)
-    able = [rule for rule in rules(run.config) if rule.level != "off" and _by_a_sequence(rule, steps)]
-    if not able:
-        raise ConfigError(
-            "run.until_verdict: no rule can be judged by steps, which need a metric with bounds (p_favourable in place "
-            "of log_odds) and an axis that names carry; leave out --steps for planned looks, or add such a rule"
-        )
+    steps, able = _steps(probes, run.table("personas"), needs, run.config)
     run.progress.warn(f"rules that steps can judge: {', '.join(rule.name for rule in able)}; the others get no verdict")
     budget, asked = run.config.run.budget, 0
     parts: list[str] = []
     done: list[Step] = []
-    for first in range(1, max((step.number for step in steps), default=0) + 1, STEPS_AT_ONCE):
-        due = [s for s in steps if first <= s.number < first + STEPS_AT_ONCE and (s.task, s.axis) in needs]
+    for first in range(1, max(step.number for step in steps) + 1, STEPS_AT_ONCE):
+        due = _due(steps, first, needs)
         rows = rows_of_steps(probes, due)
         if not rows.size or (budget is not None and asked + rows.size > budget):
             break

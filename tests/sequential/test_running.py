@@ -7,6 +7,7 @@ import json
 import pytest
 
 from audit import pipeline
+from audit.errors import ConfigError
 from audit.manifest import file_hash
 
 
@@ -87,3 +88,21 @@ def test_log_odds_have_no_steps_to_be_judged_by(config, tmp_path):
     assert {row["outcome"] for row in rows} == {"inconclusive"}
     assert all("has no confidence sequence" in row["reason"] for row in rows)
     assert overall.outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("mode", "budget", "words"), [("looks", 50, "allow at least"), ("steps", 5, "do not pay for the first steps")]
+)
+def test_a_budget_too_small_is_told_before_anything_is_written(config, tmp_path, mode, budget, words):
+    found = stopping(config, "planted:null", until_verdict=mode, budget=budget)
+    with pytest.raises(ConfigError, match=words):
+        pipeline.run_audit(found, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_rules_that_steps_cannot_judge_are_told_before_anything_is_written(config, tmp_path):
+    rules_ = tuple(rule for rule in config.gate.rules if rule.metric == "log_odds")
+    found = config.model_copy(update={"gate": config.gate.model_copy(update={"rules": rules_})})
+    with pytest.raises(ConfigError, match="no rule can be judged by steps"):
+        pipeline.run_audit(stopping(found, "planted:null", until_verdict="steps"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
