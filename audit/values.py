@@ -11,7 +11,9 @@ from typing import Any, Final, Literal
 Level = Literal["off", "warn", "error"]
 Outcome = Literal["pass", "fail", "inconclusive", "incomparable", "void", "not_refuted"]
 # Axes of sentences that say nothing of a customer: of the placebo and the irrelevant arm.
-LABEL_FREE: Final = ("placebo:", "irrelevant:")
+PLACEBO: Final = "placebo:"
+IRRELEVANT: Final = "irrelevant:"
+LABEL_FREE: Final = (PLACEBO, IRRELEVANT)
 
 
 def content_hash(value: Any, length: int = 64) -> str:

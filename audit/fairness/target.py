@@ -15,12 +15,11 @@ from audit.fairness.magnitudes import excess_rows, wasserstein_rows
 from audit.fairness.rows import Subject
 from audit.fairness.sample import Sample, samples
 from audit.fairness.terms import Terms
-from audit.values import LABEL_FREE
+from audit.values import LABEL_FREE, PLACEBO
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PLACEBO = "placebo:"
 Groups = Mapping[str, Mapping[str, str]]
 
 

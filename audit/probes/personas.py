@@ -11,10 +11,9 @@ from pydantic import Field
 from audit.config import Config, Strict, parse, read_toml
 from audit.errors import ConfigError
 from audit.probes.slots import slots_in
-from audit.values import LABEL_FREE, Persona
+from audit.values import IRRELEVANT, PLACEBO, Persona
 
 SHIPPED = Path(__file__).parent / "personas"
-PLACEBO, IRRELEVANT = LABEL_FREE
 
 
 class _SourceFile(Strict):

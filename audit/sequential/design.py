@@ -13,13 +13,12 @@ from audit.config import Config
 from audit.errors import ConfigError
 from audit.gate import rules
 from audit.statistics import looks
-from audit.values import content_hash
+from audit.values import IRRELEVANT, PLACEBO, content_hash
 
 Rows = NDArray[np.int64]
 Need = tuple[str, str]
 
 LOOKS = 3
-_PLACEBO = "placebo:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +111,14 @@ def rows_of_look(
         elif task not in of_task or (task, template) not in new:
             asked = False
         else:
-            needed = of_task[task] | {_PLACEBO + axis for axis in of_task[task]}
-            asked = persona is None or bool(axes & needed) or not any(map(_names_a_group, axes))
+            needed = of_task[task] | {PLACEBO + axis for axis in of_task[task]}
+            asked = persona is None or bool(axes & needed) or all(axis.startswith(IRRELEVANT) for axis in axes)
         if asked:
             chosen.append(row)
     return np.asarray(chosen, np.int64)
 
 
 _PLACED = ("task", "template_id", "purpose")
-
-
-def _names_a_group(axis: str) -> bool:
-    """Whether an axis of a persona is one that groups are compared on, or its placebo; not an irrelevant attribute."""
-    return ":" not in axis or axis.startswith(_PLACEBO)
 
 
 def _affordable(

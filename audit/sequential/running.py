@@ -9,12 +9,13 @@ import pyarrow as pa
 from audit import pipeline
 from audit.config import Config
 from audit.errors import ConfigError
+from audit.fairness.metrics import BOUNDS
 from audit.gate import decide_looks, decide_steps, rules, undecided
 from audit.manifest import Manifest
 from audit.probes import references
 from audit.run_folder import Run
 from audit.sequential.design import LOOKS, Need, plan_looks, rows_of_look, wanted
-from audit.sequential.steps import BOUNDS, Step, plan_steps, rows_of_steps, step_differences
+from audit.sequential.steps import Step, plan_steps, rows_of_steps, step_differences
 from audit.values import Rule
 
 # Steps asked between two looks at the confidence sequences; any number is valid.

@@ -11,27 +11,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit import tables
+from audit.fairness.metrics import BOUNDS
 from audit.gate.steps import CHANNEL
 from audit.sequential.design import Need, Rows, template_order
 from audit.values import content_hash
-
-# What a metric can be at all: without bounds that hold beforehand there is no confidence sequence.
-BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
-    "p_favourable": (0.0, 1.0),
-    "p_correct": (0.0, 1.0),
-    "p_at_least": (0.0, 1.0),
-    "answer_mass": (0.0, 1.0),
-    "refusal": (0.0, 1.0),
-    "profanity": (0.0, 1.0),
-    "tone": (-1.0, 1.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
