@@ -95,6 +95,30 @@ class RuleConfig(Strict):
         return self
 
 
+class PrivacyRuleConfig(Strict):
+    """[[gate.privacy]]: a figure of the privacy audit that must not lie above a maximum."""
+
+    name: str = Field(min_length=1)
+    metric: str
+    maximum: float | None = Field(
+        None, ge=0, description="in the unit of the metric; of epsilon_lower_bound the claimed epsilon when not set"
+    )
+    minus: Literal["base", "held_out", "not_inserted"] | None = Field(
+        None, description="judge what lies above this control in place of the whole"
+    )
+    axis: str | None = None
+    group: str | None = Field(None, description="of authors; every group of the axis when not set")
+    level: Literal["off", "warn", "error"] = "error"
+
+    @model_validator(mode="after")
+    def _limited(self) -> PrivacyRuleConfig:
+        if self.maximum is None and self.metric != "epsilon_lower_bound":
+            raise ValueError(f"rule {self.name!r} has no limit; add maximum, in the unit of its metric")
+        if self.group is not None and self.axis is None:
+            raise ValueError(f"rule {self.name!r} names a group without its axis; add axis")
+        return self
+
+
 class GateConfig(Strict):
     """[gate]: what may be concluded, and what stops a release."""
 
@@ -106,14 +130,50 @@ class GateConfig(Strict):
         0.1, ge=0, lt=1, description="below it the answers read are not what the model would say"
     )
     rules: tuple[RuleConfig, ...] = ()
+    privacy: tuple[PrivacyRuleConfig, ...] = ()
 
     @model_validator(mode="after")
     def _names_once(self) -> GateConfig:
-        names = [rule.name for rule in self.rules]
+        names = [rule.name for rule in (*self.rules, *self.privacy)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two rules are named {twice[0]!r}; give each a name of its own")
         return self
+
+
+class ColumnsConfig(Strict):
+    """[privacy.columns]: where a file's records keep what is read of them."""
+
+    text: tuple[str, ...] = Field((), description="one or more columns, joined by a line break")
+    id: str | None = None
+    customer: str | None = Field(None, description="who wrote the record; never stored as it stands")
+    turns: str | None = Field(None, description="a list of {role, content}, in place of a text")
+    groups: dict[str, str] = Field(default_factory=dict, description="axis = column with the author's group")
+    identifiers: dict[str, str] = Field(default_factory=dict, description="TYPE = column with the author's own value")
+
+
+class PrivacyConfig(Strict):
+    """[privacy]: what a model was trained on, and how it is asked for it."""
+
+    base: str | None = Field(None, description="the model before its training, named as in [model]")
+    members: Path | None = Field(None, description="the file that the model was trained on")
+    held_out: Path | None = Field(None, description="records of the same kind that it was not trained on")
+    ledger: Path | None = Field(None, description="what 'evenhand privacy plant' wrote beside the training file")
+    layout: str = Field("auto", description="amazon-2018, amazon-2023, yelp, tickets, chats, generated, columns")
+    columns: ColumnsConfig = ColumnsConfig()
+    on_bad: Literal["skip", "fail"] = Field("skip", description="what to do with a line that is no record")
+    claimed_epsilon: float | None = Field(None, gt=0, description="the epsilon that the training claims")
+    claimed_delta: float = Field(1e-5, ge=0, lt=1)
+    max_records: int = Field(2000, ge=0, description="records of each side that are looked at, drawn at random; 0: all")
+    max_tokens: int = Field(256, ge=8, description="tokens of a record that are read")
+    prefix: int = Field(50, ge=1, description="tokens of a record that the attacker is given")
+    suffix: int = Field(50, ge=1, description="tokens after them that must come back")
+    n: int = Field(1000, ge=1, description="samples that an attacker draws")
+    p: float = Field(0.5, gt=0, lt=1, description="probability that one of them is the secret")
+    fpr: float = Field(0.01, gt=0, lt=0.5, description="false positive rate of the attacks")
+    beta: float = Field(0.05, gt=0, lt=0.5, description="how often the empirical epsilon may be too large")
+    generations: int = Field(400, ge=0, description="texts that are searched for personal information")
+    prompts: Path | None = Field(None, description="prompts of your own for them, in place of the shipped ones")
 
 
 class Config(Strict):
@@ -121,6 +181,7 @@ class Config(Strict):
 
     model: ModelConfig = ModelConfig()
     run: RunConfig = RunConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     reference: dict[str, str] = Field(
         default_factory=dict, description="axis = group that the others are compared with"
     )

@@ -21,6 +21,10 @@ _TEXT: Final = pa.string()
 _REAL: Final = pa.float64()
 _MESSAGE: Final = pa.struct([pa.field("role", _TEXT, False), pa.field("content", _TEXT, False)])
 _OPTION: Final = pa.struct([pa.field("id", _TEXT, False), pa.field("forms", pa.list_(_TEXT), False)])
+# Tokens [first, last) of a named stretch of a passage.
+_SPAN: Final = pa.struct(
+    [pa.field("name", _TEXT, False), pa.field("first", pa.int32(), False), pa.field("last", pa.int32(), False)]
+)
 
 
 def _need(name: str, kind: pa.DataType) -> pa.Field:
@@ -175,6 +179,63 @@ STEPS: Final = pa.schema(
     ]
 )
 
+# Of a privacy audit: who was looked at. Holds neither a text nor a customer's own id.
+RECORDS: Final = pa.schema(
+    [
+        _need("record_id", _TEXT),
+        _need("role", _TEXT),
+        pa.field("inserted", pa.bool_()),  # of a canary: whether its coin put it into the training file
+        _need("cluster", pa.int32()),  # the customer, numbered as they come
+        _need("attributes", pa.map_(_TEXT, _TEXT)),  # axis -> group of the author
+        _need("n_chars", pa.int32()),
+    ]
+)
+
+# What a model says of each passage, token by token. One table a model.
+LIKELIHOODS: Final = pa.schema(
+    [
+        _need("passage_id", _TEXT),
+        _need("n_tokens", pa.int32()),  # scored ones: a first token without a predecessor is not
+        _need("token_logprobs", pa.list_(pa.float32())),  # natural log
+        _need("token_z", pa.list_(pa.float32())),  # standardised over the vocabulary
+        _need("greedy", pa.list_(pa.bool_())),  # the token is the likeliest one
+        _need("zlib_bytes", pa.int32()),
+        _need("spans", pa.list_(_SPAN)),
+        _need("truncated", pa.bool_()),
+    ]
+)
+
+# Personal information in generated texts, by place; the values stand in the texts alone.
+DETECTIONS: Final = pa.schema(
+    [
+        _need("probe_id", _TEXT),
+        _need("draw", pa.int32()),
+        _need("model", _TEXT),
+        _need("start", pa.int32()),
+        _need("end", pa.int32()),
+        _need("type", _TEXT),
+        _need("score", _REAL),
+        _need("in_prompt", pa.bool_()),
+        _need("in_training", pa.bool_()),
+        _need("from_base", pa.bool_()),  # the model before its training emits the same value
+        _need("owners", pa.list_(_TEXT)),  # record ids of members that hold the value, at most ten
+    ]
+)
+
+# The likeliest of what was learnt by heart, in words. Raw text: its folder is for the owner alone.
+LEAKS: Final = pa.schema(
+    [
+        _need("passage_id", _TEXT),
+        _need("kind", _TEXT),
+        pa.field("type", _TEXT),
+        _need("prefix", _TEXT),
+        _need("leaked", _TEXT),
+        _need("probability", _REAL),  # that one sample gives the leaked text after the prefix
+        _need("greedy", pa.bool_()),
+        _need("attributes", pa.map_(_TEXT, _TEXT)),
+    ]
+)
+
 SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "personas": PERSONAS,
     "probes": PROBES,
@@ -185,6 +246,10 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "steps": STEPS,
     "findings": FINDINGS,
     "verdicts": VERDICTS,
+    "records": RECORDS,
+    "likelihoods": LIKELIHOODS,
+    "detections": DETECTIONS,
+    "leaks": LEAKS,
 }
 
 # What a column of words may hold. None stands for a null.
@@ -211,6 +276,8 @@ VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
             # test: against placebos, of magnitudes, of shapes, and of the instrument itself
             | {"placebo", "excess", "signal_to_floor", "wasserstein", "heterogeneity", "worst_case"}
             | {"scorer_bias", "inference"}
+            # privacy: a bound that holds with a stated confidence
+            | {"bound"}
         ),
         "domain": frozenset({"fairness", "privacy", "utility"}),
     },
@@ -218,6 +285,9 @@ VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
         "level": frozenset({"off", "warn", "error"}),
         "outcome": frozenset({"pass", "fail", "inconclusive", "incomparable", "void", "not_refuted"}),
     },
+    "records": {"role": frozenset({"member", "held_out", "canary", "reference"})},
+    "detections": {"model": frozenset({"target", "base"})},
+    "leaks": {"kind": frozenset({"suffix", "identifier", "canary"})},
 }
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -230,6 +300,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "steps": ("task", "locale", "metric", "axis", "group", "step"),
     "findings": ("finding_id",),
     "verdicts": ("rule", "finding_id"),
+    "records": ("record_id",),
+    "likelihoods": ("passage_id",),
+    "detections": ("probe_id", "draw", "model", "start", "type"),
+    "leaks": ("passage_id", "kind", "type"),
 }
 
 

@@ -80,6 +80,7 @@ def test_dependencies_have_lower_bounds_only(repository: Path) -> None:
         *settings["dependencies"],
         *(name for extra in settings["optional-dependencies"].values() for name in extra),
     ]
+    needed = [line for line in needed if not line.startswith("evenhand[")]
     assert [line for line in needed if not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?>=[\d.]+", line)] == []
 
 
