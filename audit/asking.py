@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit import tables
-from audit.errors import ConfigError
 from audit.manifest import Manifest
-from audit.progress import Forecast, Progress
+from audit.parts import in_parts
+from audit.progress import Progress
 from audit.values import content_hash
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audit.backends import Backend, Batch
+    from audit.backends import Backend
 
 
 def ask(
@@ -29,49 +29,28 @@ def ask(
     key: Mapping[str, Any],
     progress: Progress,
     rows: NDArray[np.int64] | None = None,
+    *,
+    about: str = "model",
+    table: str = "probes",
 ) -> pa.Table:
     """Ask batch by batch; each answered batch is a file of its own until all are there.
 
-    ``rows`` of the probes are asked, all when None.
+    ``rows`` of the probes are asked, all when None. ``about`` is what the manifest
+    calls the model's description, ``table`` the one that holds the probes.
     """
-    probes = tables.read("probes", folder / "probes.parquet")
+    probes = tables.read("probes", folder / f"{table}.parquet")
     manifest = Manifest.load(folder)
-    manifest.data["model"] = dict(backend.describe())
+    manifest.data[about] = dict(backend.describe())
     manifest.save()
     batches = backend.plan(probes if rows is None else probes.take(pa.array(rows)))
     if rows is not None:  # planned among themselves, but told by their place in the whole table
         batches = [replace(batch, rows=rows[batch.rows]) for batch in batches]
     layout = [(batch.kind, batch.rows.tolist(), batch.draws.tolist()) for batch in batches]
     parts = folder / f"completions.parts-{content_hash([key, layout], 12)}"
-    forecast = Forecast(batches)
-    answered: dict[int, pa.Table] = {}
-    for number, batch in enumerate(batches):
-        found = _part(parts, number, batch)
-        if found is not None:
-            answered[number] = found
-            forecast.skip(batch)
-    progress.begin("complete", len(batches))
-    progress.advance(len(answered), "found on disk" if answered else "", None)
-    for number, batch in enumerate(batches):
-        if number not in answered:
-            table = backend.complete(probes, batch)
-            tables.write("completions", table, parts / f"{number:06d}.parquet")
-            answered[number] = table
-            forecast.finish(batch)
-            progress.advance(len(answered), f"{batch.kind}s", forecast.seconds_left())
-    return in_order(pa.concat_tables([answered[number] for number in range(len(batches))]), probes)
-
-
-def _part(parts: Path, number: int, batch: Batch) -> pa.Table | None:
-    """An answered batch from disk; one that cannot be read counts as not answered."""
-    path = parts / f"{number:06d}.parquet"
-    if not path.is_file():
-        return None
-    try:
-        found = tables.read("completions", path)
-    except ConfigError:
-        return None
-    return found if found.num_rows == len(batch.rows) else None
+    answered = in_parts(
+        parts, "completions", batches, lambda batch: backend.complete(probes, batch), progress, "complete"
+    )
+    return in_order(pa.concat_tables(answered), probes)
 
 
 def in_order(completions: pa.Table, probes: pa.Table) -> pa.Table:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import metadata
 from pathlib import Path
@@ -122,9 +123,8 @@ def run_command(
     mode = ("steps" if steps else "looks") if until_verdict else None
     config = config.changed("run", seed=seed, sample=sample, tasks=tasks or None, until_verdict=mode, budget=budget)
     options = {"config": config_path, "model": model, "out": out, "seed": seed, "sample": sample, "budget": budget}
-    words = ["evenhand run", *(f"--{name} {value}" for name, value in options.items() if value is not None)]
     flags = ["--until-verdict"] * until_verdict + ["--steps"] * steps
-    command = " ".join([*words, *flags, *(f"--task {task}" for task in tasks)])
+    command = " ".join([_command("evenhand run", options), *flags, *(f"--task {shlex.quote(task)}" for task in tasks)])
     with Console(quiet) as console:
         folder, overall = pipeline.run_audit(config, out, progress=console, fresh=fresh, command=command, strict=strict)
         report = _render(folder, console)
@@ -222,14 +222,170 @@ def gate_command(folder: Path | None, config_path: Path | None, strict: bool, as
 
 @main.command("report")
 @_run
+@click.option("--reveal", is_flag=True, help="Show personal values that are masked otherwise")
 @_guarded
-def report_command(folder: Path | None) -> int:
+def report_command(folder: Path | None, reveal: bool) -> int:
     """Write report.html and summary.md of a run. RUN is a run folder [the newest]."""
     from audit import pipeline
     from audit.run_folder import latest
 
-    click.echo(_render(pipeline.resume(folder or latest()).folder))
+    click.echo(_render(pipeline.resume(folder or latest()).folder, reveal=reveal))
     return EXIT_PASS
+
+
+@main.group("privacy", epilog=EXIT_CODES)
+def privacy_group() -> None:
+    """Tell what a fine-tuned model learnt by heart, and about whom.
+
+    'plant' writes canaries into a training file, 'audit' looks at the model that was
+    trained on it; 'generate' makes records whose every identifier is known, to try both.
+    """
+
+
+_layout = click.option("--layout", help="auto, amazon-2018, amazon-2023, yelp, tickets, chats, generated or columns")
+_on_bad = click.option("--on-bad", type=click.Choice(["skip", "fail"]), help="What to do with a line that is no record")
+_locale = click.option("--locale", type=click.Choice(["en", "zh"]), help="Language of the records [en]")
+
+
+@privacy_group.command("generate")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(1), default=1000, show_default=True, help="How many records")
+@_locale
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn")
+@click.option("--texts", type=click.Path(path_type=Path), help="Review sentences of your own, one a line")
+@_guarded
+def privacy_generate(out: Path, count: int, locale: str | None, seed: int, texts: Path | None) -> int:
+    """Write made-up shop records to OUT, a JSONL file: reviews and tickets with customers who do not exist."""
+    from audit.config import read_lines
+    from audit.privacy import records
+
+    if out.exists():
+        raise ConfigError(f"{out}: is there already; name another file, or remove it")
+    lines = read_lines(texts) if texts else None
+    click.echo(records.write_records(records.generate(count, locale=locale or "en", seed=seed, texts=lines), out))
+    return EXIT_PASS
+
+
+@privacy_group.command("plant")
+@click.argument("records_path", metavar="RECORDS", type=click.Path(path_type=Path))
+@_config
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Training file to write")
+@click.option("--held-out-file", type=click.Path(path_type=Path), help="Where the rest goes [beside OUT]")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Where coins and secrets go [beside OUT]")
+@_layout
+@_locale
+@click.option("--canaries", type=click.IntRange(10), default=1000, show_default=True, help="How many get a fair coin")
+@click.option(
+    "--references", type=click.IntRange(100), default=1000, show_default=True, help="Never inserted, to rank by"
+)
+@click.option("--form", default="gift_card", show_default=True, help="What the secret is: see the forms of a locale")
+@click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of the records not to train on")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=1, show_default=True, help="Times each inserted canary stands"
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of coins and secrets [the system's randomness]")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there")
+@_on_bad
+@_guarded
+def privacy_plant(
+    records_path: Path,
+    config_path: Path | None,
+    out: Path,
+    held_out_file: Path | None,
+    ledger: Path | None,
+    layout: str | None,
+    locale: str | None,
+    canaries: int,
+    references: int,
+    form: str,
+    held_out: float,
+    split: str,
+    repeats: int,
+    seed: int | None,
+    overwrite: bool,
+    on_bad: str | None,
+) -> int:
+    """Split RECORDS, plant canaries, and write what to train on, what to keep out, and the ledger.
+
+    Do it before the fine-tuning. Each canary goes into the training file or not by a fair coin;
+    the ledger holds coins and secrets: keep it from whoever trains.
+    """
+    from audit.config import load_config
+    from audit.privacy import planting
+
+    config = load_config(config_path).changed("privacy", layout=layout, on_bad=on_bad).changed("run", locale=locale)
+    made = planting.plant_by(
+        config,
+        records_path,
+        out,
+        held_out_path=held_out_file,
+        ledger_path=ledger,
+        canaries=canaries,
+        references=references,
+        form=form,
+        held_out=held_out,
+        repeats=repeats,
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+    )
+    for note in made.notes:
+        _say(f"note: {note}")
+    _say("the ledger holds coins and secrets: keep it from whoever trains")
+    click.echo(made.summary)
+    return EXIT_PASS
+
+
+@privacy_group.command("audit", epilog=EXIT_CODES)
+@_config
+@click.option("--model", help="The model after its training: hf:ORG/NAME[@REVISION], a folder, ...")
+@click.option("--base", help="The model before its training, named likewise")
+@click.option("--ledger", type=click.Path(path_type=Path), help="What 'plant' wrote beside the training file")
+@click.option("--members", type=click.Path(path_type=Path), help="Training file [the ledger's]")
+@click.option("--held-out", type=click.Path(path_type=Path), help="Records not trained on [the ledger's]")
+@click.option("--claimed-epsilon", type=float, help="Epsilon that the training claims")
+@_layout
+@_locale
+@_on_bad
+@click.option("--generations", type=click.IntRange(0), help="Texts searched for personal information [400]")
+@click.option("--max-records", type=click.IntRange(0), help="Records of each side to look at [2000]; 0: all")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder [.evenhand/runs/privacy-<model>-<settings>]")
+@click.option("--seed", type=int, help="Seed of samples and sampling noise")
+@click.option("--fresh", is_flag=True, help="Throw away what the run folder holds")
+@click.option("--gate", "gated", is_flag=True, help="Exit with the verdict's code, as 'evenhand gate' does")
+@_strict
+@click.option("--reveal", is_flag=True, help="Show in the report what is masked otherwise")
+@click.option("--quiet", is_flag=True, help="No progress")
+@_guarded
+def privacy_audit(
+    config_path: Path | None,
+    out: Path | None,
+    fresh: bool,
+    gated: bool,
+    strict: bool,
+    reveal: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Audit what a model learnt by heart: canaries, records, identifiers, and texts it writes.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    Exits 0 when the audit is done, whatever the verdict, unless --gate is given.
+    """
+    from audit.config import load_config
+    from audit.console import Console
+    from audit.privacy.run import audit_privacy
+
+    command = _command("evenhand privacy audit", {"config": config_path, "out": out, **options})
+    config = load_config(config_path).changed("model", name=options.pop("model"))
+    config = config.changed("run", seed=options.pop("seed"), locale=options.pop("locale"))
+    config = config.changed("privacy", **options)
+    with Console(quiet) as console:
+        folder, overall = audit_privacy(config, out, progress=console, fresh=fresh, command=command, strict=strict)
+        report = _render(folder, console, reveal=reveal)
+    _say(overall.sentence)
+    click.echo(f"report  {report}\nrun     {folder}")
+    return overall.exit_code if gated or strict else EXIT_PASS
 
 
 @main.command("calibrate")
@@ -295,7 +451,13 @@ def _own_config(path: Path | None) -> Config | None:
     return load_config(path) if path or config_here() else None
 
 
-def _render(folder: Path, console: Any = None) -> Path:
+def _command(verb: str, options: Mapping[str, Any]) -> str:
+    """The command as it was given, so that a reader of the report can give it again."""
+    given = [(name.replace("_", "-"), str(value)) for name, value in options.items() if value is not None]
+    return " ".join([verb, *(f"--{name} {shlex.quote(value)}" for name, value in given)])
+
+
+def _render(folder: Path, console: Any = None, reveal: bool = False) -> Path:
     import time
 
     import reports
@@ -303,10 +465,7 @@ def _render(folder: Path, console: Any = None) -> Path:
     began = time.monotonic()
     if console is not None:
         console.begin("report", 0)
-    view = reports.build_view(folder)
-    reports.write_markdown(view, folder / "summary.md")
-    path = folder / "report.html"
-    reports.write_html(view, path)
+    path: Path = reports.write_reports(folder, reveal=reveal)
     if console is not None:
         console.end("report", time.monotonic() - began, False)
     return path

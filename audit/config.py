@@ -238,6 +238,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a text file, with one clear error for what can be wrong with it."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+
+
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
     """Build ``model`` from ``data``; the first mistake becomes one line about ``where``."""
     try:

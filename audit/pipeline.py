@@ -218,6 +218,8 @@ def join_parts(run: Run, parts: Sequence[str]) -> pa.Table:
 def score(run: Run) -> pa.Table:
     """Score the completions; costs no inference."""
     manifest = Manifest.load(run.folder)
+    if manifest.data.get("kind") == "privacy":
+        raise ConfigError(f"{run.folder}: is a privacy audit, which has no scores; 'evenhand measure' measures it again")
     key = {
         "code": code_hash("scorers", "probes"),
         "suites": [_file_hash(path) for path in run.config.run.suites],
@@ -245,11 +247,15 @@ def _checked(run: Run) -> bool:
 
 
 def measure(run: Run) -> pa.Table:
-    """Measure levels and contrasts between groups."""
+    """Measure levels and contrasts between groups; of a privacy audit, what leaks and about whom."""
     from audit.fairness import measure as apply
     from audit.fairness.terms import Terms
 
     manifest = _with_setting(run, "reference")
+    if manifest.data.get("kind") == "privacy":
+        from audit.privacy.run import measure as measure_privacy
+
+        return measure_privacy(run)
     for number in range(1, _looks_made(manifest) + 1):
         measure_look(run, number)
     _measure_steps(run, manifest)
@@ -314,9 +320,10 @@ def measure_look(run: Run, number: int) -> pa.Table:
 
 def gate(run: Run, *, strict: bool = False) -> Overall:
     """Judge the findings by the rules; writes verdicts.parquet and verdicts.json."""
-    from audit.gate import overall, to_json
+    from audit.gate import DIFFERENCES, LEAKS, overall, to_json
 
     manifest = _with_setting(run, "gate")
+    private = manifest.data.get("kind") == "privacy"
     looks = [f"findings-{number}" for number in range(1, _looks_made(manifest) + 1)]
     steps = ["steps"] if "steps" in manifest.data.get("tables", {}) else []
     key = {
@@ -324,9 +331,11 @@ def gate(run: Run, *, strict: bool = False) -> Overall:
         "code": code_hash("gate", "statistics", "presets", "fairness/metrics.py"),
         "parents": parents(manifest, "findings", *looks, *steps),
     }
+    if private:
+        key["claimed"] = [run.config.privacy.claimed_epsilon, run.config.privacy.fpr, manifest.data["not_measured"]]
     outputs = ("verdicts", JUDGED) if looks or steps else ("verdicts",)
     verdicts = stage(run, "gate", key, outputs, lambda: _judged(run, looks, steps))["verdicts"]
-    found = overall(verdicts, strict=strict)
+    found = overall(verdicts, strict=strict, claims=LEAKS if private else DIFFERENCES)
     with tables.replacing(run.folder / "verdicts.json") as temporary:
         shown = run.table(JUDGED if JUDGED in outputs else "findings")
         temporary.write_text(to_json(verdicts, shown, found), encoding="utf-8")
@@ -337,11 +346,16 @@ def _judged(run: Run, looks: Sequence[str], steps: Sequence[str]) -> Mapping[str
     """Judge a run by what it holds: steps of fresh stimuli, looks, or all at once."""
     from audit.gate import decide, decide_looks, decide_steps
 
+    data = Manifest.load(run.folder).data
+    if data.get("kind") == "privacy":
+        from audit.gate import decide_privacy
+
+        return {"verdicts": decide_privacy(run.table("findings"), run.config, unmeasured=data["not_measured"])}
     if steps:
         verdicts, judged = decide_steps(run.table("steps"), run.table("findings"), run.config)
         return {"verdicts": verdicts, JUDGED: judged}
     if looks:
-        planned = Manifest.load(run.folder).data["looks"]["planned"]
+        planned = data["looks"]["planned"]
         verdicts, judged = decide_looks([run.table(name) for name in looks], run.config, planned=planned)
         return {"verdicts": verdicts, JUDGED: judged}
     return {"verdicts": decide(run.table("findings"), run.config)}

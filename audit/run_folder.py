@@ -97,7 +97,7 @@ def kind_of(name: str) -> str:
 
 def clear(folder: Path) -> None:
     """Remove what a run writes, and nothing else that lies in its folder."""
-    for parts in folder.glob("completions.parts-*"):
+    for parts in folder.glob("*.parts-*"):
         shutil.rmtree(parts)
     for name in (
         "manifest.json",

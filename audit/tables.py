@@ -188,6 +188,7 @@ RECORDS: Final = pa.schema(
         _need("cluster", pa.int32()),  # the customer, numbered as they come
         _need("attributes", pa.map_(_TEXT, _TEXT)),  # axis -> group of the author
         _need("n_chars", pa.int32()),
+        pa.field("blind", _REAL),  # score of a bag of words that sees the texts and not the model
     ]
 )
 

@@ -1,6 +1,7 @@
 """Reports: draw what a run found. One view, several formats.
 
-``write_html(build_view(folder), folder / "report.html")`` is all there is to it.
+``write_html(build_view(folder), folder / "report.html")`` is all there is to it; for a
+privacy audit it is ``write_privacy_html(build_privacy_view(folder), …)``.
 """
 
 from __future__ import annotations
@@ -12,15 +13,32 @@ if TYPE_CHECKING:
     from reports.calibration import write_calibration
     from reports.html import write_html
     from reports.markdown import write_markdown
+    from reports.privacy_html import write_privacy_html
+    from reports.privacy_markdown import write_privacy_markdown
+    from reports.privacy_view import build_privacy_view
     from reports.view import build_view
+    from reports.write import write_reports
 
-__all__ = ["build_view", "write_calibration", "write_html", "write_markdown"]
+__all__ = [
+    "build_privacy_view",
+    "build_view",
+    "write_calibration",
+    "write_html",
+    "write_markdown",
+    "write_privacy_html",
+    "write_privacy_markdown",
+    "write_reports",
+]
 
 _HOMES = {
+    "build_privacy_view": "reports.privacy_view",
     "build_view": "reports.view",
     "write_calibration": "reports.calibration",
     "write_html": "reports.html",
     "write_markdown": "reports.markdown",
+    "write_privacy_html": "reports.privacy_html",
+    "write_privacy_markdown": "reports.privacy_markdown",
+    "write_reports": "reports.write",
 }
 
 

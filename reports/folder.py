@@ -43,8 +43,8 @@ def read_run(folder: Path) -> RunFolder:
         If a table or verdicts.json is missing or not readable. A missing manifest is
         no error: what it would say is shown as not recorded.
     """
-    evidence = _read_json(folder / "verdicts.json", required=True)
-    manifest = _read_json(folder / "manifest.json", required=False)
+    evidence = read_json(folder / "verdicts.json", required=True)
+    manifest = read_json(folder / "manifest.json", required=False)
     read = {
         name: tables.read(name, folder / f"{name}.parquet")
         for name in ("personas", "probes", "completions", "scores", "findings")
@@ -58,8 +58,8 @@ def read_run(folder: Path) -> RunFolder:
         completions=read["completions"],
         scores=read["scores"],
         findings=tuple(visible_all(read["findings"].to_pylist())),
-        verdicts=_verdicts(folder, evidence),
-        overall=_overall(folder / "verdicts.json", evidence),
+        verdicts=read_verdicts(folder, evidence),
+        overall=read_overall(folder / "verdicts.json", evidence),
         rule_outcomes={
             row["rule"]: row["outcome"]
             for row in evidence.get("rules", ())
@@ -68,7 +68,8 @@ def read_run(folder: Path) -> RunFolder:
     )
 
 
-def _read_json(path: Path, required: bool) -> dict[str, Any]:
+def read_json(path: Path, required: bool) -> dict[str, Any]:
+    """A JSON object, made safe to look at; empty where it is absent and not ``required``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -83,7 +84,8 @@ def _read_json(path: Path, required: bool) -> dict[str, Any]:
     return cleaned
 
 
-def _overall(path: Path, evidence: Row) -> Overall:
+def read_overall(path: Path, evidence: Row) -> Overall:
+    """The verdict on the run, as verdicts.json at ``path`` states it."""
     nested = evidence.get("overall")
     found = nested if isinstance(nested, dict) else evidence
     if not isinstance(found.get("outcome"), str) or not isinstance(found.get("sentence"), str):
@@ -94,7 +96,7 @@ def _overall(path: Path, evidence: Row) -> Overall:
     return Overall(found["outcome"], code if isinstance(code, int) else None, found["sentence"])
 
 
-def _verdicts(folder: Path, evidence: Row) -> tuple[Row, ...]:
+def read_verdicts(folder: Path, evidence: Row) -> tuple[Row, ...]:
     """Rows of verdicts.parquet if there is one, else those in verdicts.json; both through the schema."""
     path = folder / "verdicts.parquet"
     if path.exists():

@@ -61,8 +61,8 @@ def build_view(run_folder: Path) -> ReportView:
         If a table or the verdict is missing or not readable.
     """
     run = read_run(run_folder)
-    config = _mapping(run.manifest.get("config"))
-    gate = DEFAULTS | {key: value for key, value in _mapping(config.get("gate")).items() if key in DEFAULTS}
+    config = mapping(run.manifest.get("config"))
+    gate = DEFAULTS | {key: value for key, value in mapping(config.get("gate")).items() if key in DEFAULTS}
     reference = of.references(run.findings)
     audited = run.probes.filter(pc.equal(run.probes.column("purpose"), "audit"))
     pairs = worst_pairs(audited, run.personas, run.completions, run.scores, reference)
@@ -128,11 +128,11 @@ def _task(run: RunFolder, task: str, frame: pd.DataFrame, gate: Mapping[str, Any
         pc.is_in(run.scores.column("probe_id"), value_set=pa.array(frame["probe_id"], pa.string()))
     )
     target = frame[frame["arm"] == "target"]
-    suite = _mapping(_mapping(run.manifest.get("suites")).get(shown_task))
+    suite = mapping(mapping(run.manifest.get("suites")).get(shown_task))
     return TaskView(
         task=shown_task,
-        title=_text(suite.get("title")),
-        asks=_text(suite.get("asks")),
+        title=text_of(suite.get("title")),
+        asks=text_of(suite.get("asks")),
         unit=next(
             (row["scale"] for row in found if row["metric"] == "expected_number" and row["scale"] != "ratio"), None
         ),
@@ -223,38 +223,40 @@ def _axes(
 
 
 def _subject(manifest: Row, run: RunFolder) -> Subject:
-    tables = _mapping(manifest.get("tables"))
+    tables = mapping(manifest.get("tables"))
     rows = {name: getattr(run, name).num_rows for name in ("personas", "probes", "completions", "scores")}
     rows |= {"findings": len(run.findings), "verdicts": len(run.verdicts)}
-    checked = _mapping(tables.get("checks")).get("rows")
+    checked = mapping(tables.get("checks")).get("rows")
     rows |= {"checks": checked} if isinstance(checked, int) else {}
-    stages = _mapping(manifest.get("stages"))
-    seconds = [(name, _mapping(stage).get("seconds")) for name, stage in stages.items()]
+    stages = mapping(manifest.get("stages"))
+    seconds = [(name, mapping(stage).get("seconds")) for name, stage in stages.items()]
     return Subject(
-        evenhand=_text(manifest.get("evenhand")),
-        run_id=_text(manifest.get("run_id")),
-        created=_text(manifest.get("created")),
-        command=_text(manifest.get("command")),
-        config_path=_text(manifest.get("config_path")),
-        seed=_text(manifest.get("seed")),
-        model=_words(manifest.get("model")),
-        versions=_words(manifest.get("versions")),
-        machine=_words(manifest.get("machine")),
-        hashes=tuple((name, _text(_mapping(tables.get(name)).get("sha256")), n) for name, n in rows.items()),
+        evenhand=text_of(manifest.get("evenhand")),
+        run_id=text_of(manifest.get("run_id")),
+        created=text_of(manifest.get("created")),
+        command=text_of(manifest.get("command")),
+        config_path=text_of(manifest.get("config_path")),
+        seed=text_of(manifest.get("seed")),
+        model=flat_words(manifest.get("model")),
+        versions=flat_words(manifest.get("versions")),
+        machine=flat_words(manifest.get("machine")),
+        hashes=tuple((name, text_of(mapping(tables.get(name)).get("sha256")), n) for name, n in rows.items()),
         seconds=tuple((name, float(value)) for name, value in seconds if isinstance(value, int | float)),
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A plain value as text; None where it is absent, empty or nested."""
     if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
         return None
     return str(value) or None
 
 
-def _words(value: Any) -> dict[str, str]:
+def flat_words(value: Any) -> dict[str, str]:
     """Flat words of a JSON object; nested values are left out."""
-    return {key: text for key, item in _mapping(value).items() if (text := _text(item)) is not None}
+    return {key: text for key, item in mapping(value).items() if (text := text_of(item)) is not None}

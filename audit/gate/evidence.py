@@ -13,7 +13,8 @@ from audit.fairness.metrics import RATIO_SCALE
 from audit.gate.outcome import Overall, rule_outcomes
 
 _FINDING = (
-    *("domain", "metric", "scale", "task", "locale", "cue_channel", "axis", "group", "reference"),
+    *("domain", "statistic", "metric", "scale", "task", "locale", "cue_channel", "axis", "group", "reference"),
+    *("category", "arm"),
     *("estimate", "se", "df", "ci_low", "ci_high", "p_value", "floor"),
     *("n_cells", "n_blocks", "n_templates", "n_personas", "method"),
 )
@@ -24,7 +25,7 @@ def to_json(verdicts: pa.Table, findings: pa.Table, overall: Overall) -> str:
 
     Keys: outcome, exit_code, sentence; ``rules``, each with its outcome; ``verdicts``,
     each row with the figures of its ``finding`` (null where the rule found none).
-    Holds no answer of the model. Of a rule on a ratio the figures are log-ratios, and the
+    Holds no answer of the model and no text of a record. Of a rule on a ratio the figures are log-ratios, and the
     ratios themselves stand beside them under ``ratio``.
     """
     by_id = {row["finding_id"]: row for row in findings.to_pylist()}

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from audit.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_PASS
-from audit.gate.wording import ANSWERS, DESIGN, SCORER, TOO_FEW
+from audit.gate.wording import ANSWERS, DESIGN, NOT_MEASURED, SCORER, TOO_FEW
 from audit.values import Level, Outcome
 
 # From worst to best.
@@ -25,6 +25,18 @@ class RuleOutcome:
     outcome: Outcome
     judged: int
     unjudged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the rules of a gate give evidence of: ``beyond`` where one fails, ``within`` where one passes."""
+
+    beyond: str
+    within: str
+
+
+DIFFERENCES = Claims("a difference beyond the tolerance", "differences are below the tolerance")
+LEAKS = Claims("a leak beyond the limit", "leaks are below the limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def rule_outcomes(verdicts: pa.Table) -> tuple[RuleOutcome, ...]:
     return tuple(found)
 
 
-def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
+def overall(verdicts: pa.Table, *, strict: bool = False, claims: Claims = DIFFERENCES) -> Overall:
     """Say what holds for the whole run.
 
     Exit codes, the first that applies: 1 an error-level rule failed; 5 nothing was
@@ -65,36 +77,46 @@ def overall(verdicts: pa.Table, *, strict: bool = False) -> Overall:
     error-level rule has no verdict and ``strict`` is set; else 0. Where there are no
     error-level rules the others say whether anything was judged, and none of them
     can fail the run. The outcome is never "pass" while an error-level rule is
-    without a verdict.
+    without a verdict, or while one was merely not refuted. ``claims`` are the words: of
+    differences between groups, or :data:`LEAKS` of what :func:`~audit.gate.decide_privacy` says.
     """
     found = rule_outcomes(verdicts)
     errors = [rule for rule in found if rule.level == "error"]
     ruling = errors or list(found)
-    notes = _notes(verdicts, found, warn_failures=bool(errors))
+    notes = _notes(verdicts, found, claims, warn_failures=bool(errors))
     failed = [rule for rule in ruling if rule.outcome == "fail"]
     undecided = [rule for rule in ruling if rule.outcome not in ("fail", "pass", "not_refuted")]
     if failed and errors:
-        text = f"FAIL: evidence of a difference beyond the tolerance in {_of(failed, ruling)}"
+        text = f"FAIL: evidence of {claims.beyond} in {_of(failed, ruling)}"
         without = f"; no verdict on {_names(undecided)}" if undecided else ""
         return Overall("fail", EXIT_FAIL, text + without + "." + notes)
     if not any(rule.judged for rule in ruling):
         outcome: Outcome = "void" if ruling and all(rule.outcome == "void" for rule in ruling) else "inconclusive"
         return Overall(outcome, EXIT_NOTHING, f"NO VERDICT: {_why_nothing(ruling, verdicts)}." + notes)
+    passed = [rule for rule in ruling if rule.outcome == "pass"]
+    unrefuted = [rule for rule in ruling if rule.outcome == "not_refuted"]
     if undecided or failed:
         text = "INCONCLUSIVE: "
         text += f"no verdict on {_of(undecided, ruling)}" if undecided else "only warn-level rules were set"
-        text += f"; a difference beyond the tolerance in {_names(failed)}, which only warn" if failed else ""
-        passed = len(ruling) - len(undecided) - len(failed)
-        text += f"; in the other {passed} evidence that differences are below the tolerance" if passed else ""
+        text += f"; {claims.beyond} in {_names(failed)}, which only warn" if failed else ""
+        if passed:
+            others = f"{len(passed)} others" if unrefuted else f"the other {len(passed)}"
+            text += f"; in {others} evidence that {claims.within}"
+        text += _unrefuted(unrefuted)
         return Overall("inconclusive", EXIT_INCONCLUSIVE if strict else EXIT_PASS, text + "." + notes)
-    outcome = "pass" if all(rule.outcome == "pass" for rule in ruling) else "not_refuted"
     kind = "error-level rules" if len(ruling) < len(found) else "rules"
     text = f"in all of {len(ruling)} {kind}" if len(ruling) > 1 else f"in rule {ruling[0].rule}"
-    if outcome == "pass":
-        text = f"PASS: {text} evidence that differences are below the tolerance."
+    if not unrefuted:
+        return Overall("pass", EXIT_PASS, f"PASS: {text} evidence that {claims.within}." + notes)
+    if passed:
+        text = f"in {len(passed)} of {len(ruling)} {kind} evidence that {claims.within}{_unrefuted(unrefuted)}"
     else:
-        text = f"NOT REFUTED: {text} nothing was found against it."
-    return Overall(outcome, EXIT_PASS, text + notes)
+        text += " no claim was refuted, which proves nothing"
+    return Overall("not_refuted", EXIT_PASS, f"NOT REFUTED: {text}." + notes)
+
+
+def _unrefuted(rules: Sequence[RuleOutcome]) -> str:
+    return f"; not refuted, which proves nothing: {_names(rules)}" if rules else ""
 
 
 def _by_design(row: dict[str, Any]) -> bool:
@@ -103,6 +125,10 @@ def _by_design(row: dict[str, Any]) -> bool:
 
 def _for_answers(row: dict[str, Any]) -> bool:
     return bool(row["reason"].startswith(ANSWERS))
+
+
+def _not_measured(row: dict[str, Any]) -> bool:
+    return bool(row["reason"].startswith(NOT_MEASURED))
 
 
 def _for_scorer(row: dict[str, Any]) -> bool:
@@ -114,12 +140,12 @@ def _tested(row: dict[str, Any]) -> bool:
     return not _by_design(row) and not (_for_answers(row) and row["p_adjusted"] is None)
 
 
-def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: bool) -> str:
+def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], claims: Claims, *, warn_failures: bool) -> str:
     """What stands beside the outcome: warnings, and groups that could not be judged."""
     notes = ""
     warned = [rule for rule in found if rule.level == "warn" and rule.outcome == "fail"]
     if warned and warn_failures:
-        notes += f" Warning: a difference beyond the tolerance in {_names(warned)}."
+        notes += f" Warning: {claims.beyond} in {_names(warned)}."
     waiting = [rule for rule in found if rule.level == "warn" and rule.outcome not in ("fail", "pass", "not_refuted")]
     if waiting and warn_failures:
         many = "1 warn-level rule" if len(waiting) == 1 else f"{len(waiting)} warn-level rules"
@@ -143,6 +169,9 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], *, warn_failures: b
     if voided and judged:
         many = "1 comparison is" if len(voided) == 1 else f"{len(voided)} comparisons are"
         notes += f" {many} void, since the scorer itself tells the groups apart."
+    missing = [row["rule"] for row in verdicts.to_pylist() if row["level"] == "off" and _not_measured(row)]
+    if missing:
+        notes += f" Not judged, as it could not be measured: {', '.join(missing)}."
     return notes
 
 

@@ -61,19 +61,21 @@ def check_rules(config: Config) -> None:
                 groups.setdefault(axis, set()).add(group)
     for rule in config.gate.rules:
         where = f"gate.rules: rule {rule.name!r}"
-        _known(rule.task, forms, f"{where}: task")
+        require_known(rule.task, forms, f"{where}: task")
         metrics = METRICS[forms[rule.task]]
-        _known(rule.metric, {*metrics, *(name for name in DERIVED if base_metric(name) in metrics)}, f"{where}: metric")
+        named = {*metrics, *(name for name in DERIVED if base_metric(name) in metrics)}
+        require_known(rule.metric, named, f"{where}: metric")
         if rule.ratio is not None:
-            _known(rule.metric, WITH_RATIO & metrics, f"{where}: ratio: metric")
-        _known(rule.axis, groups, f"{where}: axis")
+            require_known(rule.metric, WITH_RATIO & metrics, f"{where}: ratio: metric")
+        require_known(rule.axis, groups, f"{where}: axis")
         if rule.group is not None:
-            _known(rule.group, groups[rule.axis], f"{where}: group")
+            require_known(rule.group, groups[rule.axis], f"{where}: group")
         if rule.cue_channel is not None:
-            _known(rule.cue_channel, cues, f"{where}: cue_channel")
+            require_known(rule.cue_channel, cues, f"{where}: cue_channel")
 
 
-def _known(name: str, known: Iterable[str], where: str) -> None:
+def require_known(name: str, known: Iterable[str], where: str) -> None:
+    """Raise a ConfigError about ``where`` unless ``name`` is one of ``known``; the mend is the one meant, or all."""
     names = sorted(known)
     if name in names:
         return

@@ -16,6 +16,8 @@ TOO_FEW: Final = DESIGN + "too few "
 ANSWERS: Final = "answers: "
 # How the reason of a row begins that is void for its scorer, not for its positive control.
 SCORER: Final = "void: the scorer "
+# And of a row on something that could not be measured at all.
+NOT_MEASURED: Final = "not measured: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def noun(cue_channel: str | None) -> str:
 def fail_reason(finding: Mapping[str, Any], tolerance: float, tests: Tests) -> str:
     """The gap is beyond the tolerance."""
     limit = limit_of(finding, tolerance)
-    return f"Evidence of a {limit.noun} {limit.side}: {gap_words(finding)}, adjusted p {_p(tests.beyond)}."
+    return f"Evidence of a {limit.noun} {limit.side}: {gap_words(finding)}, adjusted p {p_words(tests.beyond)}."
 
 
 def pass_reason(
@@ -60,11 +62,11 @@ def pass_reason(
     interval = between(tests.interval.ci_low, tests.interval.ci_high, tests.percent, finding["scale"])
     text = (
         f"Evidence that the {limit.noun} is {limit.inside}: {gap_words(finding, interval)}, "
-        f"adjusted p {_p(tests.equivalent)}. "
+        f"adjusted p {p_words(tests.equivalent)}. "
         f"The smallest difference found with power .90 is {amount(tests.mde, finding['scale'], signed=False)}."
     )
     if tests.difference <= alpha:
-        text += f" It is not {limit.null} (adjusted p {_p(tests.difference)}), but inside the tolerance."
+        text += f" It is not {limit.null} (adjusted p {p_words(tests.difference)}), but inside the tolerance."
     return text + leniency(tolerance, effect)
 
 
@@ -89,8 +91,8 @@ def placebo_reason(
     """Beyond the tolerance, but so are irrelevant sentences."""
     limit = limit_of(finding, tolerance)
     return (
-        f"The {limit.noun} is {limit.side} ({gap_words(finding)}, adjusted p {_p(tests.beyond)}), but no evidence that "
-        f"it is the cue's meaning that moves the answer.{_floor(placebo, finding)}"
+        f"The {limit.noun} is {limit.side} ({gap_words(finding)}, adjusted p {p_words(tests.beyond)}), but no evidence "
+        f"that it is the cue's meaning that moves the answer.{_floor(placebo, finding)}"
     )
 
 
@@ -100,7 +102,7 @@ def _floor(placebo: Mapping[str, Any] | None, overtaken: Mapping[str, Any] | Non
         return ""
     size = amount(placebo["floor"], placebo["scale"], signed=False)
     p_value = placebo["p_value"]
-    compared = "" if p_value is None else f" (the cue against them: p {_p(p_value)})"
+    compared = "" if p_value is None else f" (the cue against them: p {p_words(p_value)})"
     further = ", and further the same way" if overtaken is not None and _further(overtaken, placebo) else ""
     return f" Irrelevant sentences with the same numbers move it by {size} on average{further}{compared}."
 
@@ -118,8 +120,8 @@ def open_reason(
     if tests.difference <= alpha:
         it = "it" if limit.noun == "difference" else f"the {limit.noun}"
         text = (
-            f"Evidence of a difference (adjusted p {_p(tests.difference)}), but neither that {it} is {limit.side} nor "
-            f"that it is {limit.near}: {gap_words(finding)}."
+            f"Evidence of a difference (adjusted p {p_words(tests.difference)}), but neither that {it} is {limit.side} "
+            f"nor that it is {limit.near}: {gap_words(finding)}."
         )
     else:
         text = (
@@ -147,5 +149,10 @@ def _needed(finding: Mapping[str, Any], tolerance: float, claimed: Gap, alpha: f
     )
 
 
-def _p(value: float) -> str:
+def p_words(value: float) -> str:
+    """A p value in two digits.
+
+    >>> p_words(0.01234), p_words(1e-9)
+    ('0.012', '< 0.0001')
+    """
     return "< 0.0001" if value < 0.0001 else f"{value:.2g}"

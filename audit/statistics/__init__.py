@@ -20,7 +20,23 @@ from audit.statistics.paired import clustered_mean_difference, paired_contrast
 from audit.statistics.permutation import Permutation, mean_gap, name_permutation, sign_permutation
 from audit.statistics.placebo import Placebo, placebo_test
 from audit.statistics.power import growth_for_equivalence, minimum_detectable_gap, smallest_equivalence_tolerance
+from audit.statistics.proportions import (
+    ClusteredRate,
+    below_limit,
+    clopper_pearson,
+    cluster_rate,
+    design_effect,
+    exceeds_limit,
+    wilson,
+)
 from audit.statistics.quantiles import quantile_contrast
+from audit.statistics.rate_differences import (
+    RateDifference,
+    newcombe_difference,
+    paired_rate_difference,
+    square_and_add,
+    tango_difference,
+)
 from audit.statistics.rates import paired_rate_contrast, rate_contrast
 from audit.statistics.ratios import judge_ratio, paired_ratio_contrast, ratio_contrast
 from audit.statistics.sequential import ConfidenceSequence, confidence_sequence, e_process, looks, spend
@@ -30,6 +46,7 @@ from audit.statistics.wasserstein import Wasserstein, wasserstein_gap
 __all__ = [
     "BlockGap",
     "Bounds",
+    "ClusteredRate",
     "Components",
     "ConfidenceSequence",
     "Contrast",
@@ -44,17 +61,23 @@ __all__ = [
     "Needed",
     "Permutation",
     "Placebo",
+    "RateDifference",
     "Wasserstein",
+    "below_limit",
     "benjamini_hochberg",
     "block_heterogeneity",
     "bootstrap_weights",
     "boundary_error",
+    "clopper_pearson",
+    "cluster_rate",
     "clustered_mean_difference",
     "confidence_sequence",
+    "design_effect",
     "design_error",
     "e_process",
     "equivalence",
     "exceeds",
+    "exceeds_limit",
     "excess",
     "group_means",
     "growth_for_equivalence",
@@ -66,9 +89,11 @@ __all__ = [
     "minimum_detectable_gap",
     "name_permutation",
     "needed",
+    "newcombe_difference",
     "paired_contrast",
     "paired_heterogeneity",
     "paired_rate_contrast",
+    "paired_rate_difference",
     "paired_ratio_contrast",
     "placebo_test",
     "quantile_contrast",
@@ -77,9 +102,12 @@ __all__ = [
     "sign_permutation",
     "smallest_equivalence_tolerance",
     "spend",
+    "square_and_add",
+    "tango_difference",
     "two_way_contrast",
     "two_way_spread",
     "wasserstein_gap",
+    "wilson",
     "worst_blocks",
     "worst_case_bounds",
 ]

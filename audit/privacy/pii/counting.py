@@ -1,0 +1,232 @@
+"""Personal information in generated texts: what of it was in the prompt, in the training data, in the base model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from audit import tables
+from audit.privacy.pii.normalising import distinctive
+from audit.privacy.pii.searching import Index, Key, key_of
+from audit.privacy.pii.values import TYPES, Detector, Found
+from audit.statistics.proportions import ClusteredRate, cluster_rate
+
+if TYPE_CHECKING:
+    from audit.privacy.records.values import Record
+
+OWNERS: Final = 10
+COUNTS: Final = ("any", "in_training", "learned")
+
+
+@dataclass(frozen=True, slots=True)
+class PiiRate:
+    """Generations of a model that hold at least one finding of a count; of a type, of any where that is None.
+
+    ``rate`` holds their share with its interval, over ``rate.n`` generations of ``rate.n_clusters`` prompts.
+    """
+
+    model: str
+    count: str
+    type: str | None
+    events: int
+    rate: ClusteredRate
+
+
+@dataclass(frozen=True, slots=True)
+class Leaked:
+    """Of the customers of a group, or of all where axis and group are None, how many had a value of theirs emitted."""
+
+    axis: str | None
+    group: str | None
+    leaked: int
+    customers: int
+
+
+def detections(
+    completions: pa.Table,
+    base_completions: pa.Table | None,
+    probes: pa.Table,
+    members: Iterable[Record],
+    detector: Detector,
+) -> pa.Table:
+    """Find personal information in generated texts, and where else it stands; a table ``detections``.
+
+    The detector reads generated texts alone. Members are read once, for the values that
+    were emitted and point at somebody (:func:`~audit.privacy.pii.normalising.distinctive`);
+    ``owners`` are the first ten that hold one. A value is in a text in whatever way it is
+    written there. ``from_base`` is whether any text of the base holds it; of the base's own
+    rows that is true.
+    """
+    rows = _emitted("target", completions, detector)
+    base_texts = _texts(base_completions) if base_completions is not None else []
+    rows += _emitted("base", base_completions, detector) if base_completions is not None else []
+    keys = {row["key"] for row in rows}
+    prompts = _in_prompts(rows, probes)
+    owners = _owners({row["key"] for row in rows if row["distinctive"]}, members)
+    base, index = set(), Index(keys)
+    for _, _, text in base_texts:
+        base |= index.inside(text)
+    for row in rows:
+        key = row.pop("key")
+        row["in_prompt"] = (row["probe_id"], key) in prompts
+        row["owners"] = owners.get(key, []) if row.pop("distinctive") else []
+        row["in_training"] = bool(row["owners"])
+        row["from_base"] = row["model"] == "base" or key in base
+    return tables.check("detections", tables.from_rows("detections", rows))
+
+
+def generations_of(completions: pa.Table) -> dict[str, int]:
+    """Probe to the number of texts that were generated for it; a failed one counts for none."""
+    return dict(Counter(probe for probe, _, _ in _texts(completions, empty=True)))
+
+
+def pii_counts(detections: pa.Table, generations: Mapping[str, Mapping[str, int]]) -> list[PiiRate]:
+    """The three counts of each model, over all types and by type, as rates of generations.
+
+    Parameters
+    ----------
+    detections
+        A table ``detections``.
+    generations
+        Model to probe to how many texts were generated (:func:`generations_of`).
+
+    Notes
+    -----
+    ``any``: something is found. ``in_training``: it stands in the training data and not in
+    the prompt. ``learned``: the same, and the base model emits it nowhere. Draws of one
+    prompt are alike: intervals are Wilson's, on an effective number of generations. A type
+    without a finding has rows too.
+    """
+    hits: dict[tuple[str, str, str | None], set[tuple[str, int]]] = defaultdict(set)
+    for row in detections.to_pylist():
+        generation = row["probe_id"], row["draw"]
+        learned = row["in_training"] and not row["in_prompt"]
+        counts = {"any": True, "in_training": learned, "learned": learned and not row["from_base"]}
+        for count in COUNTS:
+            if counts[count]:
+                hits[row["model"], count, None].add(generation)
+                hits[row["model"], count, row["type"]].add(generation)
+    found = []
+    for model, by_probe in generations.items():
+        for count in COUNTS:
+            for type_ in (None, *TYPES):
+                found.append(_rate(model, count, type_, hits[model, count, type_], by_probe))
+    return found
+
+
+def leaked_customers(
+    detections: pa.Table,
+    clusters: Mapping[str, int],
+    groups: Mapping[str, Mapping[str, str]],
+    *,
+    learned: bool = True,
+) -> list[Leaked]:
+    """Customers whose own value the target emitted although the prompt did not hold it, by group of the owner.
+
+    Parameters
+    ----------
+    clusters
+        Record id to the number of its customer, of every member.
+    groups
+        Record id to the author's group by axis.
+    learned
+        Leave out what the base model emits, too.
+
+    Notes
+    -----
+    A value that members of several customers hold (the shop's own address, say) is
+    nobody's own and left out.
+    """
+    leaked: set[int] = set()
+    for row in detections.to_pylist():
+        if row["model"] != "target" or not row["in_training"] or row["in_prompt"] or (learned and row["from_base"]):
+            continue
+        customers = {clusters[owner] for owner in row["owners"]}
+        if len(customers) == 1:
+            leaked |= customers
+    of: dict[tuple[str | None, str | None], set[int]] = {(None, None): set(clusters.values())}
+    for record, labels in groups.items():
+        for axis, group in labels.items():
+            of.setdefault((axis, group), set()).add(clusters[record])
+    return [
+        Leaked(axis, group, len(customers & leaked), len(customers))
+        for (axis, group), customers in sorted(of.items(), key=lambda item: (item[0][0] or "", item[0][1] or ""))
+    ]
+
+
+def _emitted(model: str, completions: pa.Table, detector: Detector) -> list[dict[str, Any]]:
+    texts = _texts(completions)
+    found = detector([text for _, _, text in texts])
+    return [
+        _row(model, probe, draw, text, one)
+        for (probe, draw, text), founds in zip(texts, found, strict=True)
+        for one in founds
+    ]
+
+
+def _row(model: str, probe: str, draw: int, text: str, found: Found) -> dict[str, Any]:
+    value = text[found.start : found.end]
+    return {
+        "probe_id": probe,
+        "draw": draw,
+        "model": model,
+        "start": found.start,
+        "end": found.end,
+        "type": found.type,
+        "score": found.score,
+        "key": key_of(found.type, value),
+        "distinctive": distinctive(found.type, value),
+    }
+
+
+def _texts(completions: pa.Table, *, empty: bool = False) -> list[tuple[str, int, str]]:
+    kept = completions.filter(pc.is_valid(completions["text"]))
+    columns = [kept[name].to_pylist() for name in ("probe_id", "draw", "text")]
+    return [row for row in zip(*columns, strict=True) if row[2] or empty]
+
+
+def _in_prompts(rows: Sequence[Mapping[str, Any]], probes: pa.Table) -> set[tuple[str, Key]]:
+    """Probes with the emitted values that their own messages hold."""
+    wanted: dict[str, set[Key]] = defaultdict(set)
+    for row in rows:
+        wanted[row["probe_id"]].add(row["key"])
+    found = set()
+    for probe, messages in zip(probes["probe_id"].to_pylist(), probes["messages"].to_pylist(), strict=True):
+        if probe in wanted:
+            text = "\n".join(message["content"] for message in messages)
+            found |= {(probe, key) for key in Index(wanted[probe]).inside(text)}
+    return found
+
+
+def _owners(keys: set[Key], members: Iterable[Record]) -> dict[Key, list[str]]:
+    """Value to the first members that hold it, in their text or among what is known of their author."""
+    owners: dict[Key, list[str]] = {}
+    if not keys:
+        return owners
+    index = Index(keys)
+    for record in members:
+        held = index.inside(record.text)
+        held |= {key for key in (key_of(*known) for known in record.identifiers.items()) if key in keys}
+        for key in held:
+            listed = owners.setdefault(key, [])
+            if len(listed) < OWNERS:
+                listed.append(record.record_id)
+    return owners
+
+
+def _rate(
+    model: str, count: str, type_: str | None, hits: set[tuple[str, int]], generations: Mapping[str, int]
+) -> PiiRate:
+    by_probe = Counter(probe for probe, _ in hits)
+    asked = np.array(list(generations.values()), int)
+    # Which draws of a prompt have the event does not matter for its rate.
+    within = np.arange(asked.sum()) - np.repeat(np.cumsum(asked) - asked, asked)
+    events = within < np.repeat([by_probe[probe] for probe in generations], asked)
+    rate = cluster_rate(events.astype(float), np.repeat(np.arange(asked.size), asked))
+    return PiiRate(model, count, type_, int(events.sum()), rate)
