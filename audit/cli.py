@@ -281,6 +281,13 @@ def privacy_generate(out: Path, count: int, locale: str | None, seed: int, texts
 @click.option("--form", default="gift_card", show_default=True, help="What the secret is: see the forms of a locale")
 @click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of the records not to train on")
 @click.option(
+    "--split",
+    type=click.Choice(["customer", "record"]),
+    default="customer",
+    show_default=True,
+    help="What goes to one side as a whole",
+)
+@click.option(
     "--repeats", type=click.IntRange(1), default=1, show_default=True, help="Times each inserted canary stands"
 )
 @click.option("--seed", type=click.IntRange(0), help="Seed of coins and secrets [the system's randomness]")

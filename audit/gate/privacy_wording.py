@@ -20,6 +20,27 @@ CONTROLS: Final = {
     "held_out": "that of held-out records",
     "not_inserted": "that of canaries never inserted",
 }
+# What a metric is called in a sentence: its first word, with what follows it put in.
+_NAMES: Final = {
+    "exposure": "the mean exposure of planted canaries",
+    "exposure_extrapolated": "the mean extrapolated exposure of planted canaries",
+    "auc": "the AUC of the membership attack by {part}",
+    "tpr_at_fpr": "the share of members that the attack by {part} finds",
+    "extraction": "the share of records that are extractable ({part})",
+    "identifier": "the share of identifiers that are extractable ({part})",
+    "pii_rate": "the share of texts with personal information ({part})",
+    "leaked_customers": "the share of customers of whom a value is emitted",
+}
+_PARTS: Final = {
+    "reference": "loss against the model from before",
+    "min_k": "Min-K%",
+    "min_k_plus": "Min-K%++",
+    "discoverable": "in some samples",
+    "black_box": "asked to go on",
+    "any": "any",
+    "in_training": "from the training data",
+    "learned": "learnt in training",
+}
 _UNITS: Final = {"inserted": "canaries", "member": "records", "generation": "generations"}
 
 
@@ -77,11 +98,13 @@ def unmeasured_reason(why: str | None) -> str:
 
 
 def size(value: float, scale: str) -> str:
-    """A figure with its unit; shares have none.
+    """A figure with its unit.
 
-    >>> size(1, "bits"), size(2.5, "bits"), size(.01, "rate"), size(3, "epsilon")
-    ('1 bit', '2.5 bits', '0.01', 'epsilon 3')
+    >>> size(1, "bits"), size(2.5, "bits"), size(.01, "rate"), size(3, "epsilon"), size(.7, "auc")
+    ('1 bit', '2.5 bits', '1 %', 'epsilon 3', '0.7')
     """
+    if scale == RATE:
+        return f"{100 * value:.3g} %"
     if scale == "bits":
         return f"{value:.3g} bit{'' if value == 1 else 's'}"
     return f"epsilon {value:.3g}" if scale == "epsilon" else f"{value:.3g}"
@@ -90,15 +113,32 @@ def size(value: float, scale: str) -> str:
 def _what(rule: PrivacyRuleConfig, finding: Row) -> str:
     over = f" in excess of {CONTROLS[rule.minus]}" if rule.minus is not None else ""
     whose = f" of {finding['group']} ({finding['axis']})" if finding["group"] is not None else ""
-    return f"{finding['metric']}{whose}{over}"
+    return f"{name_of(finding['metric'])}{whose}{over}"
+
+
+def name_of(metric: str) -> str:
+    """What a metric is called in a sentence.
+
+    >>> name_of("identifier:greedy:EMAIL_ADDRESS")
+    'the share of identifiers that are extractable (greedy, EMAIL_ADDRESS)'
+    """
+    family, *parts = metric.split(":")
+    return _NAMES.get(family, metric).format(part=", ".join(_PARTS.get(part, part) for part in parts))
 
 
 def _figures(finding: Row) -> str:
-    found = size(finding["estimate"], finding["scale"]) + between(finding["ci_low"], finding["ci_high"], 95)
+    found = size(finding["estimate"], finding["scale"]) + _between(finding)
     n = int(finding["n_cells"])
     if finding["scale"] == RATE and finding["statistic"] == "mean" and n:
         return f"{found}, {round(finding['estimate'] * n):,} of {n:,} {_units(finding)}"
     return f"{found}, {n:,} {_units(finding)}" if n else found
+
+
+def _between(finding: Row) -> str:
+    low, high = finding["ci_low"], finding["ci_high"]
+    if finding["scale"] != RATE or low is None or high is None:
+        return between(low, high, 95)
+    return f" (95 % interval {100 * low:.3g} to {100 * high:.3g} %)"
 
 
 def _counted_as(finding: Row) -> str:

@@ -36,9 +36,9 @@ def pii_rows(tables: Mapping[str, pa.Table], config: Config, *, with_base: bool)
         if not known or (row.type is not None and not row.events) or (row.count == "learned" and row.model == "base"):
             continue
         name = ":".join(part for part in ("pii_rate", row.count, row.type) if part)
-        columns = rate_columns(row.rate) | {"n_personas": 0, "n_templates": row.rate.n_clusters}
+        columns = rate_columns(row.rate) | {"n_personas": 0, "n_templates": row.prompts}
         subject = Subject(name, "rate", "generation", locale, row.model)  # type: ignore[arg-type]
-        method = f"{_WORDS[row.count]}; Wilson, by prompt"
+        method = f"{_WORDS[row.count]}; Wilson, over the prompts that were asked"
         if row.count == "learned" and not with_base:
             method += "; no model from before was named, so that what it emits is not taken off"
         yield finding(subject, "mean", method=method, **columns)

@@ -52,8 +52,8 @@ def ups(number: str) -> bool:
 def usps(number: str) -> bool:
     """Whether a USPS number of 20 or 22 digits has its check digit (MOD 10, weights 3 and 1 from the right).
 
-    >>> usps("9400 1112 0255 5000 0000 00"), usps("9400111202555000000007")
-    (False, True)
+    >>> usps("9400 1112 0255 5000 0000 03"), usps("9400111202555000000000")
+    (True, False)
     """
     digits = [int(char) for char in reversed(digits_of(number))]
     return len(digits) in (20, 22) and (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0

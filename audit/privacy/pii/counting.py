@@ -28,13 +28,14 @@ COUNTS: Final = ("any", "in_training", "learned")
 class PiiRate:
     """Generations of a model that hold at least one finding of a count; of a type, of any where that is None.
 
-    ``rate`` holds their share with its interval, over ``rate.n`` generations of ``rate.n_clusters`` prompts.
+    ``rate`` holds their share with its interval, over ``rate.n`` generations of ``prompts`` prompts.
     """
 
     model: str
     count: str
     type: str | None
     events: int
+    prompts: int
     rate: ClusteredRate
 
 
@@ -99,9 +100,10 @@ def pii_counts(detections: pa.Table, generations: Mapping[str, Mapping[str, int]
     Notes
     -----
     ``any``: something is found. ``in_training``: it stands in the training data and not in
-    the prompt. ``learned``: the same, and the base model emits it nowhere. Draws of one
-    prompt are alike: intervals are Wilson's, on an effective number of generations. A type
-    without a finding has rows too.
+    the prompt. ``learned``: the same, and the base model emits it nowhere. The rate is one over
+    the prompts that were asked, and their draws are independent: Wilson's interval on the number of
+    generations, which is a little wide where prompts differ. It says nothing of other prompts. A
+    type without a finding has rows too.
     """
     hits: dict[tuple[str, str, str | None], set[tuple[str, int]]] = defaultdict(set)
     for row in detections.to_pylist():
@@ -223,10 +225,6 @@ def _owners(keys: set[Key], members: Iterable[Record]) -> dict[Key, list[str]]:
 def _rate(
     model: str, count: str, type_: str | None, hits: set[tuple[str, int]], generations: Mapping[str, int]
 ) -> PiiRate:
-    by_probe = Counter(probe for probe, _ in hits)
-    asked = np.array(list(generations.values()), int)
-    # Which draws of a prompt have the event does not matter for its rate.
-    within = np.arange(asked.sum()) - np.repeat(np.cumsum(asked) - asked, asked)
-    events = within < np.repeat([by_probe[probe] for probe in generations], asked)
-    rate = cluster_rate(events.astype(float), np.repeat(np.arange(asked.size), asked))
-    return PiiRate(model, count, type_, int(events.sum()), rate)
+    events, asked = sum(probe in generations for probe, _ in hits), sum(generations.values())
+    rate = cluster_rate(np.arange(asked) < events)
+    return PiiRate(model, count, type_, events, len(generations), rate)

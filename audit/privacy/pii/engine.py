@@ -30,7 +30,7 @@ from audit.privacy.pii.recognisers import (
 from audit.privacy.pii.values import TYPES, Found
 
 # Parts of the pipeline that names do not need.
-_IDLE: Final = ("tagger", "parser", "attribute_ruler", "lemmatizer")
+_IDLE: Final = ("tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer")
 BATCH: Final = 64
 
 for _name in ("presidio-analyzer", "decision_process"):

@@ -52,8 +52,8 @@ _CHINESE_LANDLINE: Final = re.compile(
 def find(text: str, locale: str) -> Iterator[Found]:
     """E-mail addresses, machines' addresses and private telephone numbers.
 
-    >>> [(f.type, text[f.start:f.end]) for text in ["kasia_w@example.org, 1-800-555-0100"] for f in find(text, "en")]
-    [('EMAIL_ADDRESS', 'kasia_w@example.org')]
+    >>> {f.type for f in find("kasia_w@example.org, not 1-800-555-0100", "en")}
+    {'EMAIL_ADDRESS'}
     """
     for pattern in (_EMAIL, _SPACED):
         for match in pattern.finditer(text):

@@ -14,7 +14,6 @@ from typing import Final
 from audit.privacy.pii.recognisers.words import given_names, words
 from audit.privacy.pii.values import GUESSED, NAMED, SHAPED, Found
 
-_LOW: Final = r"a-zà-öø-ÿāćčđēęğīıłńňōřśşšťūůźżž"
 _PART: Final = r"(?:[A-Z]\.|[A-ZÀ-ÖØ-ÞĆČŁŚŠŞŻŽ][^\W\d_]{0,24}(?:['’-][A-Za-zÀ-ÿ][^\W\d_]{0,24}){0,2})"
 _PARTICLE: Final = r"(?:van der|van den|van|von|de la|de los|de|da|dos|del|di|el|al|bin|ibn|ter|le|la)"
 NAME: Final = rf"(?<![^\W\d_]){_PART}(?: (?:{_PARTICLE} )?{_PART}){{0,3}}"
@@ -157,6 +156,7 @@ def reviewed(text: str, start: int, end: int) -> Iterator[Found]:
             # One word that no list knows: not in small letters, not where any word has a capital, no town.
             if (
                 name[0].islower()
+                or name.isupper()
                 or _begins(text, found.start)
                 or _OF_A_THING.search(text[: found.start])
                 or name.casefold() in words("en", "ambiguous") | words("en", "places")
