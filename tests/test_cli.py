@@ -18,7 +18,7 @@ from audit.errors import BackendError, NothingEvaluatedError
 from audit.gate import decide, overall
 from audit.manifest import Manifest
 
-VERBS = ("plan", "run", "score", "measure", "gate", "report", "list", "calibrate")
+VERBS = ("plan", "run", "score", "measure", "gate", "report", "list", "privacy", "calibrate")
 RULE = {"name": "refund", "task": "refund_decision", "metric": "log_odds", "axis": "gender", "tolerance": 0.2}
 # Estimate and standard error of the gap, and the lower end of the control, that lead to each outcome.
 FAIL, PASS, OPEN, DEAD = (0.8, 0.02, 0.4), (0.01, 0.01, 0.4), (0.1, 0.2, 0.4), (0.8, 0.02, -0.1)
