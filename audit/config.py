@@ -134,7 +134,7 @@ class GateConfig(Strict):
 
     @model_validator(mode="after")
     def _names_once(self) -> GateConfig:
-        names = [rule.name for rule in (*self.rules, *self.privacy)]
+        names = [*(rule.name for rule in self.rules), *(rule.name for rule in self.privacy)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two rules are named {twice[0]!r}; give each a name of its own")
@@ -276,7 +276,8 @@ def _describe(model: type[BaseModel], error: ValidationError) -> str:
     value = first.get("input")
     if isinstance(value, dict):  # a table breaks a rule on its keys together, which the message names
         return f"{key}: {message}"
-    return f"{key}: {message[0].lower()}{message[1:]} (it is {value!r:.80})"
+    shown = "" if model.model_config.get("hide_input_in_errors") else f" (it is {value!r:.80})"
+    return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 
 
 def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -30,31 +30,27 @@ def in_parts(
         What ``progress`` is told that goes on.
     """
     forecast = Forecast(batches)
-    finished: dict[int, pa.Table] = {}
-    for number, batch in enumerate(batches):
-        found = _part(parts, number, kind, batch)
-        if found is not None:
-            finished[number] = found
-            forecast.skip(batch)
+    paths = [parts / f"{number:06d}.parquet" for number in range(len(batches))]
+    finished = {number for number, batch in enumerate(batches) if _is_finished(paths[number], kind, batch)}
+    for number in finished:
+        forecast.skip(batches[number])
     progress.begin(stage, len(batches))
     progress.advance(len(finished), "found on disk" if finished else "", None)
     for number, batch in enumerate(batches):
         if number not in finished:
-            table = make(batch)
-            tables.write(kind, table, parts / f"{number:06d}.parquet")
-            finished[number] = table
+            tables.write(kind, make(batch), paths[number])
+            finished.add(number)
             forecast.finish(batch)
             progress.advance(len(finished), f"{batch.kind}s", forecast.seconds_left())
-    return [finished[number] for number in range(len(batches))]
+    # Read only now: small tables held while a model works scatter over memory and take many times their size.
+    return [tables.read(kind, path) for path in paths]
 
 
-def _part(parts: Path, number: int, kind: str, batch: Batch) -> pa.Table | None:
-    """A finished batch from disk; one that cannot be read counts as not finished."""
-    path = parts / f"{number:06d}.parquet"
+def _is_finished(path: Path, kind: str, batch: Batch) -> bool:
+    """Whether a batch lies on disk; one that cannot be read does not count."""
     if not path.is_file():
-        return None
+        return False
     try:
-        found = tables.read(kind, path)
+        return bool(tables.read(kind, path).num_rows == len(batch.rows))
     except ConfigError:
-        return None
-    return found if found.num_rows == len(batch.rows) else None
+        return False

@@ -219,7 +219,7 @@ def score(run: Run) -> pa.Table:
     """Score the completions; costs no inference."""
     manifest = Manifest.load(run.folder)
     if manifest.data.get("kind") == "privacy":
-        raise ConfigError(f"{run.folder}: is a privacy audit, which has no scores; 'evenhand measure' measures it again")
+        raise ConfigError(f"{run.folder}: is a privacy audit, which has no scores; 'evenhand measure' measures again")
     key = {
         "code": code_hash("scorers", "probes"),
         "suites": [_file_hash(path) for path in run.config.run.suites],

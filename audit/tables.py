@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 
 from audit.errors import ConfigError, first_line
 
+_MODE: ContextVar[int] = ContextVar("mode", default=0o644)  # of the files that are written
 _TEXT: Final = pa.string()
 _REAL: Final = pa.float64()
 _MESSAGE: Final = pa.struct([pa.field("role", _TEXT, False), pa.field("content", _TEXT, False)])
@@ -218,10 +221,23 @@ DETECTIONS: Final = pa.schema(
         _need("score", _REAL),
         _need("in_prompt", pa.bool_()),
         _need("in_training", pa.bool_()),
-        _need("from_base", pa.bool_()),  # the model before its training emits the same value
-        _need("owners", pa.list_(_TEXT)),  # record ids of members that hold the value, at most ten
+        _need("from_other", pa.bool_()),  # the other model, base or target, emits the same value
+        _need("owners", pa.list_(pa.int32())),  # customers of members that hold the value, at most ten
     ]
 )
+
+# Customers of all members, in all and by group of the author: numbers alone, in the order in which they come.
+CUSTOMERS: Final = pa.schema(
+    [
+        pa.field("axis", _TEXT),  # null, and so the group: all customers
+        pa.field("group", _TEXT),
+        _need("customers", pa.int32()),
+        _need("owners", pa.list_(pa.int32())),  # those of them that hold a value of the detections
+    ]
+)
+
+# How many generated texts hold the secret of a canary.
+EMITTED: Final = pa.schema([_need("record_id", _TEXT), _need("model", _TEXT), _need("texts", pa.int32())])
 
 # The likeliest of what was learnt by heart, in words. Raw text: its folder is for the owner alone.
 LEAKS: Final = pa.schema(
@@ -250,6 +266,8 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "records": RECORDS,
     "likelihoods": LIKELIHOODS,
     "detections": DETECTIONS,
+    "customers": CUSTOMERS,
+    "emitted": EMITTED,
     "leaks": LEAKS,
 }
 
@@ -288,6 +306,7 @@ VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
     },
     "records": {"role": frozenset({"member", "held_out", "canary", "reference"})},
     "detections": {"model": frozenset({"target", "base"})},
+    "emitted": {"model": frozenset({"target", "base"})},
     "leaks": {"kind": frozenset({"suffix", "identifier", "canary"})},
 }
 
@@ -304,6 +323,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "records": ("record_id",),
     "likelihoods": ("passage_id",),
     "detections": ("probe_id", "draw", "model", "start", "type"),
+    "customers": ("axis", "group"),
+    "emitted": ("record_id", "model"),
     "leaks": ("passage_id", "kind", "type"),
 }
 
@@ -368,6 +389,16 @@ def read(name: str, path: Path) -> pa.Table:
         raise ConfigError(f"{path}: {error}") from error
 
 
+@contextmanager
+def for_owner_alone() -> Iterator[None]:
+    """Within, files that :class:`replacing` makes are readable by their owner alone, from the first moment."""
+    before = _MODE.set(0o600)
+    try:
+        yield
+    finally:
+        _MODE.reset(before)
+
+
 class replacing:  # noqa: N801 - reads as a verb in a with statement
     """Context that gives a temporary path and moves it over ``path`` on success."""
 
@@ -383,7 +414,7 @@ class replacing:  # noqa: N801 - reads as a verb in a with statement
                 f"{self.path.parent}: cannot write here ({error.strerror}); name another folder with --out"
             ) from error
         os.close(handle)
-        os.chmod(name, 0o644)
+        os.chmod(name, _MODE.get())
         self.temporary = Path(name)
         return self.temporary
 

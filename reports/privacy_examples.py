@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,13 +14,14 @@ from reports.privacy_values import Generation, Leak, Piece
 from reports.text import visible
 
 EXAMPLES: Final = 10
-# Characters that are shown: of a leak, of what stands before it, of a generated text.
+# Characters that are shown: of a leak, of what stands before it, of a generated text and before its first value.
 _LEAKED: Final = 400
 _PREFIX: Final = 160
 _TEXT: Final = 700
 _BEFORE: Final = 200
-# Characters beside those shown that masking looks at, so that no value is cut in two.
-_MARGIN: Final = 300
+# The same of a generated text of which only the shape is shown.
+_SHAPE: Final = 320
+_BEFORE_SHAPE: Final = 80
 _MORE: Final = " …"
 
 
@@ -58,16 +59,14 @@ def generations(read: Mapping[str, pa.Table], *, reveal: bool) -> tuple[Generati
         by_text.setdefault((row["probe_id"], row["draw"]), []).append(row)
     texts = _texts(read["completions"], by_text)
     asked = _asked(read.get("probes"))
-    values = [] if reveal else _values(by_text, texts, read.get("leaks"))
     ranked = sorted((key for key in by_text if key in texts), key=lambda key: (*_rank(by_text[key]), *key))
     return tuple(
-        _generation(texts[key], by_text[key], asked.get(key[0], ("", "")), values, reveal=reveal)
-        for key in ranked[:EXAMPLES]
+        _generation(texts[key], by_text[key], asked.get(key[0], ("", "")), reveal=reveal) for key in ranked[:EXAMPLES]
     )
 
 
 def _learned(row: Mapping[str, Any]) -> bool:
-    return bool(row["in_training"] and not row["in_prompt"] and not row["from_base"])
+    return bool(row["in_training"] and not row["in_prompt"] and not row["from_other"])
 
 
 def _rank(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -97,32 +96,13 @@ def _asked(probes: pa.Table | None) -> dict[str, tuple[str, str]]:
     }
 
 
-def _values(
-    by_text: Mapping[tuple[str, int], Iterable[Mapping[str, Any]]],
-    texts: Mapping[tuple[str, int], str],
-    leaked: pa.Table | None,
-) -> list[str]:
-    """Values that are known from anywhere in the run; they are masked wherever they stand."""
-    found = {texts[key][row["start"] : row["end"]] for key, rows in by_text.items() if key in texts for row in rows}
-    if leaked is not None:
-        found |= {row["leaked"] for row in leaked.to_pylist() if row["kind"] != "suffix"}
-    return sorted(found)
-
-
-def _generation(
-    text: str, rows: Sequence[Mapping[str, Any]], asked: tuple[str, str], values: Sequence[str], *, reveal: bool
-) -> Generation:
+def _generation(text: str, rows: Sequence[Mapping[str, Any]], asked: tuple[str, str], *, reveal: bool) -> Generation:
     main = [row for row in rows if _learned(row)] or [row for row in rows if row["in_training"]] or list(rows)
     # Only a window is worked on: a text may be a megabyte long.
-    first = min(row["start"] for row in main)
-    start = max(0, first - _BEFORE)
-    end = min(len(text), start + _TEXT)
-    low, high = max(0, start - _MARGIN), min(len(text), end + _MARGIN)
-    spans = [Span(row["start"] - low, row["end"] - low, visible(row["type"])) for row in rows]
-    spans = [span for span in spans if span.end > 0 and span.start < high - low]
-    part = text[low:high]
-    window = slice(start - low, end - low)
-    pieces = shown_as_it_is(part, spans, window) if reveal else mask(part, spans, values, window)
+    start = max(0, min(row["start"] for row in main) - (_BEFORE if reveal else _BEFORE_SHAPE))
+    end = min(len(text), start + (_TEXT if reveal else _SHAPE))
+    spans = [Span(row["start"] - start, row["end"] - start, visible(row["type"])) for row in rows]
+    pieces = (shown_as_it_is if reveal else mask)(text[start:end], spans)
     if start > 0:
         pieces = (Piece("… "), *pieces)
     if end < len(text):

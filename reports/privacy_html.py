@@ -15,22 +15,11 @@ from reports.labels import Translate, group
 from reports.language import catalogue, mark
 from reports.page import environment, style
 from reports.privacy_figures import NULL_BITS, Line, exposures, intervals, roc
+from reports.privacy_groups import GroupTable, group_tables, main_groups
 from reports.privacy_labels import privacy_metric
+from reports.privacy_tiles import best_attack, one_run, refuted, tiles
 from reports.privacy_values import Measure, PrivacyView
-from reports.privacy_wording import (
-    GroupTable,
-    PrivacyWording,
-    best_attack,
-    group_name,
-    group_tables,
-    main_groups,
-    one_run,
-    refuted,
-    seen,
-    tiles,
-    types_of,
-    ways,
-)
+from reports.privacy_wording import PrivacyWording, group_name, seen, types_of, ways
 
 _SIDES: Final = {"member": mark("members"), "held_out": mark("held out")}
 LEAKS_SHOWN: Final = 3

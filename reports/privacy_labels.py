@@ -30,6 +30,13 @@ FAMILIES: Final[Mapping[str, Metric]] = {
     "leaked_customers": Metric(
         mark("Customers whose own value was emitted"), mark("%"), mark("of customers in the training data"), 100.0, 1
     ),
+    "canaries_emitted": Metric(
+        mark("Canaries whose secret was emitted"),
+        mark("%"),
+        mark("of canaries, in texts that no one asked it for"),
+        100.0,
+        1,
+    ),
     "pii_recall": Metric(
         mark("Recall of the detector"), mark("%"), mark("share of labelled values that it finds"), 100.0, 1
     ),
@@ -63,7 +70,7 @@ WAYS_ABOUT: Final[Mapping[str, str]] = {
 COUNTS_ABOUT: Final[Mapping[str, str]] = {
     "any": mark("Any identifier, made up or not"),
     "in_training": mark("Stands in the training data and not in the prompt"),
-    "learned": mark("The same, and the base model does not emit it"),
+    "learned": mark("The same, and the other model does not emit it"),
 }
 
 TYPES: Final[Mapping[str, str]] = {

@@ -8,17 +8,11 @@ from typing import Final
 from audit.tables import replacing
 from reports.labels import group, when
 from reports.language import catalogue, mark
+from reports.privacy_groups import GroupTable, group_tables, main_groups
 from reports.privacy_labels import CATEGORIES, CONTROLS, TOPICS
+from reports.privacy_tiles import tiles
 from reports.privacy_values import PrivacyRule, PrivacyView
-from reports.privacy_wording import (
-    GroupTable,
-    PrivacyWording,
-    group_name,
-    group_tables,
-    main_groups,
-    seen,
-    tiles,
-)
+from reports.privacy_wording import PrivacyWording, group_name, seen
 from reports.text import markdown
 
 MOST_BYTES: Final = 1_000_000  # a job summary holds 1 MiB

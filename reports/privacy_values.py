@@ -78,7 +78,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a text: plain, of a type of personal information, or masked for its look alone."""
+    """A stretch of a text, plain or of a type of personal information; ``masked`` if only its shape is left."""
 
     text: str
     type: str | None = None
@@ -101,7 +101,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generated text with personal information in it; the prompt is None unless values are revealed."""
+    """A generated text with personal information in it; a shape and without its prompt unless values are revealed."""
 
     place: str
     pieces: tuple[Piece, ...]

@@ -1,6 +1,6 @@
 """The folder of a privacy audit becomes the one :class:`~reports.privacy_values.PrivacyView` that every format draws.
 
-Raw personal values stop here: unless they are asked for, the view holds masked texts alone.
+Raw personal values stop here: unless they are asked for, the view holds the shapes of texts alone.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from audit import tables
 from audit.manifest import Manifest
 
 
@@ -30,7 +31,9 @@ def write_reports(folder: Path, *, reveal: bool = False) -> Path:
 
         found = build_privacy_view(folder, reveal=reveal)
         write_privacy_markdown(found, summary)
-        return write_privacy_html(found, page)
+        # Masked or not, it tells of people's data.
+        with tables.for_owner_alone():
+            return write_privacy_html(found, page)
     from reports.html import write_html
     from reports.markdown import write_markdown
     from reports.view import build_view

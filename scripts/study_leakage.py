@@ -21,7 +21,7 @@ from typing import Any
 
 from audit import Config
 from audit.backends import models
-from audit.manifest import Manifest, machine
+from audit.manifest import machine
 from audit.privacy import planting, records
 from audit.privacy.run import audit_privacy
 
@@ -82,10 +82,8 @@ def train(texts: Sequence[str], out: Path, *, epochs: int, rate: float, batch: i
             break
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    (out / "training.json").write_text(
-        json.dumps({"epochs": epoch + 1, "rate": rate, "batch": batch, "loss": mean, "texts": len(texts)}) + "\n",
-        encoding="utf-8",
-    )
+    made = {"epochs": epoch + 1, "loss": mean, "rate": rate, "batch": batch, "texts": len(texts)}
+    (out / "training.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
 
 
 def batches(texts: Sequence[str], size: int, order: random.Random) -> Iterator[list[str]]:
@@ -120,7 +118,6 @@ def to_markdown(run: Path, folder: Path, seed: int) -> str:
     """The findings that a reader wants first, as Markdown."""
     import pyarrow.parquet as pq
 
-    manifest = Manifest.load(run)
     rows = pq.read_table(run / "findings.parquet").to_pylist()
     trained = json.loads((folder / "model" / "training.json").read_text(encoding="utf-8"))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
@@ -130,7 +127,7 @@ def to_markdown(run: Path, folder: Path, seed: int) -> str:
         "",
         f"`python scripts/study_leakage.py`, seed {seed}, commit {commit.strip() or 'not known'}; "
         f"{facts['processor']}, {facts['cores']} cores. {BASE} trained on {trained['texts']} texts for "
-        f"{trained['epochs']} epochs (last epoch's loss {trained['loss']:.3f} nats a token); records {manifest.data['records']}.",
+        f"{trained['epochs']} epochs (last epoch's loss {trained['loss']:.3f} nats a token).",
         "",
         f"Verdict: {json.loads((run / 'verdicts.json').read_text(encoding='utf-8'))['sentence']}",
     ]
@@ -181,14 +178,15 @@ def main() -> int:
     ledger = prepare(given.folder, given.records, given.canaries, given.seed)
     if given.until == "prepared":
         return 0
-    if not (given.folder / "model" / "training.json").is_file():
+    out = given.folder / "model"
+    if not (out / "training.json").is_file():
         if given.threads:
             import torch
 
             torch.set_num_threads(given.threads)
         path = given.folder / ledger.training.file
         texts = [record.text for record in records.read_records(path, ledger.layout)]
-        train(texts, given.folder / "model", epochs=given.epochs, rate=given.rate, batch=given.batch, seed=given.seed)
+        train(texts, out, epochs=given.epochs, rate=given.rate, batch=given.batch, seed=given.seed)
     if given.until == "trained":
         return 0
     run = audited(given.folder, given.generations)

@@ -16,6 +16,8 @@ from audit.errors import ConfigError
 from audit.gate import LEAKS, check_privacy_rules, decide_privacy, overall, privacy_rules, rule_outcomes, to_json
 from audit.gate.one_sided import effective_units, one_sided
 from audit.gate.privacy_ruleset import metrics
+from audit.privacy.attacks.auc import AucBounds
+from audit.privacy.attacks.rates import tpr_at_fpr
 from audit.statistics import boundary_error, holm
 from audit.statistics.proportions import cluster_rate
 from audit.values import content_hash
@@ -259,15 +261,43 @@ def test_a_difference_of_everything_has_the_largest_p_that_it_may_have():
     assert one_sided(its_difference(levels(10, 0, 10)), 0.02, 10).above == pytest.approx(0.51**10)
 
 
-def test_scores_all_beyond_the_limit_fail_by_their_number():
-    row = a_finding("auc:loss", 1.0, 0.0, scale="auc", category="member", n_cells=200)
-    assert only(judged([row], a_rule(metric="auc:loss", maximum=0.6)))["outcome"] == "fail"
-    assert one_sided(row, 0.6, 4).above == 0.5**4
+def an_auc(estimate, se, customers=200, **columns):
+    given = {"scale": "auc", "category": "member", "n_cells": 400, "df": customers - 1.0}
+    return a_finding("auc:loss", estimate, se, **given | columns)
 
 
-def test_scores_without_spread_never_pass():
-    row = a_finding("auc:loss", 0.5, 0.0, scale="auc", category="member", n_cells=200)
-    assert only(judged([row], a_rule(metric="auc:loss", maximum=0.6)))["outcome"] == "inconclusive"
+AUC = a_rule(metric="auc:loss", maximum=0.6)
+
+
+def test_scores_all_beyond_the_limit_fail_by_the_customers_of_the_smaller_side():
+    row = an_auc(1.0, 0.0)
+    assert only(judged([row], AUC))["outcome"] == "fail"
+    # Of four pairs that share no record all are in order: .6⁴ where 60 % are.
+    assert one_sided(row | {"df": 3.0}, 0.6, 400).above == pytest.approx(0.6**4)
+    assert only(judged([row | {"df": 3.0}], AUC))["outcome"] == "inconclusive"
+    assert one_sided(row | {"df": None}, 0.6, 4).above == pytest.approx(0.6**4)
+
+
+def test_scores_that_are_all_the_same_pass_by_the_customers_of_the_smaller_side():
+    row = an_auc(0.5, 0.0)
+    assert one_sided(row, 0.6, 400).below == pytest.approx(0.8**200) and one_sided(row, 0.6, 400).above == 1.0
+    assert [only(judged([row | {"df": df}], AUC))["outcome"] for df in (199.0, 9.0)] == ["pass", "inconclusive"]
+
+
+@pytest.mark.parametrize(("estimate", "limit"), [(0.97, 0.9), (0.97, 0.99), (0.55, 0.6)])
+def test_an_auc_is_judged_by_the_bounds_that_are_shown(estimate, limit):
+    """The 95 % interval meets the limit just where the one-sided p is .025."""
+    row = an_auc(estimate, 0.02, customers=12)
+    bounds = AucBounds(estimate, 0.02, (12, 30), "bootstrap")
+    found = one_sided(row, limit, 400)
+    p = found.above if limit < estimate else found.below
+    low, high = bounds.at(2 * p)
+    assert (low if limit < estimate else high) == pytest.approx(limit)
+    assert p > stats.norm.sf(abs(estimate - limit) / 0.02) or limit > 0.9
+
+
+def test_an_auc_of_one_customer_has_no_test():
+    assert math.isnan(one_sided(an_auc(0.9, 0.02, customers=1), 0.6, 400).above)
 
 
 def test_degrees_of_freedom_count():
@@ -333,6 +363,115 @@ def test_members_of_the_same_customers_count_for_less():
     assert one_sided(bunched, 0.05, 1000, fpr=0.01).above > 1.5 * one_sided(row, 0.05, 1000, fpr=0.01).above
 
 
+def test_held_out_records_of_the_same_customers_make_the_threshold_less_sure():
+    many, few = (one_sided(found_at_fpr(100, others=others), 0.05, 1000, fpr=0.01).above for others in (1000, 50))
+    assert many < 0.02 < 0.05 < few
+
+
+def test_members_found_are_judged_by_the_interval_that_is_shown():
+    found = tpr_at_fpr(np.r_[np.full(30, 2000.0), np.zeros(970)], np.arange(1000))
+    row = found_at_fpr(30, ci_low=found.ci_low, ci_high=found.ci_high)
+    assert one_sided(row, found.ci_low, 1000, fpr=0.01).above == pytest.approx(0.025)
+    assert one_sided(row, found.ci_high, 1000, fpr=0.01).below == pytest.approx(0.025)
+
+
+def test_members_found_beyond_the_base_are_a_difference():
+    levels = [found_at_fpr(96), found_at_fpr(96, arm="base")]
+    rule = a_rule(metric="tpr_at_fpr:loss", maximum=0.05, minus="base")
+    assert only(judged(levels[:1], a_rule(metric="tpr_at_fpr:loss", maximum=0.04)))["outcome"] == "fail"
+    same = a_difference("tpr_at_fpr:loss", 0.0, 0.01, "base", scale="rate", n_cells=1000, n_personas=1000)
+    row = only(judged([*levels, same], rule))
+    assert row["outcome"] == "pass" and "in excess of the base model's is below 5 %" in row["reason"]
+    more = same | {"estimate": 0.12, "ci_low": 0.1, "ci_high": 0.14}
+    assert only(judged([*levels, more], rule))["outcome"] == "fail"
+
+
+def test_a_difference_counts_no_more_than_its_own_customers():
+    levels = [found_at_fpr(0), found_at_fpr(0, arm="base")]
+    rule = a_rule(metric="tpr_at_fpr:loss", maximum=0.05, minus="base")
+    row = a_difference("tpr_at_fpr:loss", 0.0, 0.0, "base", scale="rate", n_cells=1000, n_personas=30)
+    assert only(judged([*levels, row], rule))["outcome"] == "inconclusive"
+    assert only(judged([*levels, row | {"n_personas": 1000}], rule))["outcome"] == "pass"
+
+
+# --- a split that gives members away by itself
+
+
+def blind(low, high=0.9):
+    return a_finding("auc:blind", 0.72, 0.02, scale="auc", category="member", ci_low=low, ci_high=high)
+
+
+LOSS = a_rule(metric="tpr_at_fpr:loss", maximum=0.05)
+
+
+@pytest.mark.parametrize(
+    ("finding", "rule"),
+    [
+        (found_at_fpr(300), LOSS),
+        (found_at_fpr(0), LOSS),
+        (an_auc(0.9, 0.01), AUC),
+        (
+            a_difference("auc:loss", 0.3, 0.01, "base", scale="auc", n_cells=1000),
+            a_rule(metric="auc:loss", maximum=0.1, minus="base"),
+        ),
+    ],
+)
+def test_attacks_are_void_where_members_can_be_told_without_the_model(finding, rule):
+    row = only(judged([finding, blind(0.68)], rule))
+    assert (row["outcome"], row["p_adjusted"]) == ("void", None)
+    assert row["reason"].startswith("void: members and held-out records differ by themselves: words and length alone")
+    assert "AUC of 0.72 (95 % interval 0.68 to 0.9), where 0.5 is guessing" in row["reason"]
+    assert only(judged([finding, blind(0.49)], rule))["outcome"] != "void"
+    assert only(judged([finding, blind(None, None)], rule))["outcome"] != "void"
+    of_a_group = blind(0.68) | {"axis": "gender", "group": "women"}
+    assert only(judged([finding, of_a_group], rule))["outcome"] != "void"
+
+
+def test_other_rules_are_judged_whatever_the_split_and_the_void_is_told():
+    verdicts = judged(
+        [found_at_fpr(300), blind(0.68), a_rate(0, 1000)], a_rule("loss", "tpr_at_fpr:loss", 0.05), a_rule()
+    )
+    run = overall(verdicts, claims=LEAKS)
+    assert run.outcome == "inconclusive" and run.sentence == (
+        "INCONCLUSIVE: no verdict on 1 of 2 rules (loss); in the other 1 evidence that leaks are below the limit. "
+        "1 figure is void, since members and held-out records differ by themselves."
+    )
+
+
+def test_where_all_is_void_there_is_no_verdict():
+    run = overall(judged([found_at_fpr(300), blind(0.68)], LOSS), claims=LEAKS)
+    assert (run.outcome, run.exit_code) == ("void", 5)
+    assert run.sentence == (
+        "NO VERDICT: members and held-out records differ by themselves, so nothing may be concluded from them."
+    )
+
+
+def test_a_void_rule_beside_one_without_a_verdict_is_told_apart():
+    own = LOSS, a_rule("exposure", "exposure", 1.0)
+    run = overall(judged([found_at_fpr(300), blind(0.68)], *own), claims=LEAKS)
+    assert run.exit_code == 5 and "and members and held-out records differ by themselves in mine" in run.sentence
+
+
+# --- attacks that could not be made
+
+
+ABSENT = found_at_fpr(0) | {"metric": "tpr_at_fpr:reference", "estimate": None, "se": None, "ci_low": None}
+ABSENT |= {"method": "not measured: the tokenizers differ", "finding_id": "absent"}
+
+
+def test_an_attack_that_could_not_be_made_is_inconclusive_with_the_reason():
+    row = only(judged([ABSENT], a_rule(metric="tpr_at_fpr:reference", maximum=0.05)))
+    assert (row["outcome"], row["reason"]) == ("inconclusive", "not measured: the tokenizers differ.")
+    by_group = a_rule(metric="tpr_at_fpr:reference", maximum=0.05, axis="gender")
+    assert only(judged([ABSENT], by_group))["reason"] == "not measured: the tokenizers differ."
+
+
+def test_an_attack_of_the_preset_that_could_not_be_made_does_not_count():
+    rows = {row["rule"]: row for row in judged([ABSENT, a_rate(0, 1000)], preset="default").to_pylist()}
+    assert rows["members-by-reference"]["level"] == "off"
+    assert rows["members-by-reference"]["reason"] == "not measured: the tokenizers differ."
+
+
 def test_without_a_count_of_non_members_there_are_as_many_as_members():
     assert one_sided(found_at_fpr(60, others=0), 0.05, 9, fpr=0.01) == one_sided(found_at_fpr(60), 0.05, 9, fpr=0.01)
 
@@ -364,6 +503,38 @@ def test_a_rule_with_a_group_judges_that_one():
 def test_a_rule_without_an_axis_does_not_judge_groups():
     assert only(judged([a_rate(0, 500, "extraction:greedy", "member"), *by_group(women=500)],
                        a_rule(metric="extraction:greedy")))["outcome"] == "pass"  # fmt: skip
+
+
+def found_by_group(n=400, **counts):
+    """Members and held-out records that pass the threshold, by group, and the difference of the two."""
+    rows = []
+    for group, (inside, outside) in counts.items():
+        place = {"axis": "gender", "group": group}
+        pair = [
+            a_rate(k, n, "tpr_at_fpr:loss", side, n_personas=n, **place)
+            for k, side in ((inside, "member"), (outside, "held_out"))
+        ]
+        columns = {"scale": "rate", "n_cells": n, "n_personas": n, **place}
+        se = math.hypot(pair[0]["se"], pair[1]["se"])
+        rows += [*pair, a_difference("tpr_at_fpr:loss", (inside - outside) / n, se, "held_out", **columns)]
+    return rows
+
+
+def test_members_found_of_a_group_are_judged_in_excess_of_its_own_held_out_records():
+    """Women's texts are likelier: 10 % of them pass, members or not. Of the men members alone do."""
+    rule = a_rule(metric="tpr_at_fpr:loss", maximum=0.05, axis="gender")
+    rows = judged(found_by_group(women=(40, 40), men=(40, 4)), rule).to_pylist()
+    assert [row["outcome"] for row in rows] == ["fail", "inconclusive"]
+    assert [row["tolerance"] for row in rows] == pytest.approx([0.04, 0.04])
+    assert "finds of men (gender) in excess of that of held-out records is above 4 %: 9 %" in rows[0]["reason"]
+    assert rows[0]["reason"].endswith("The limit is the maximum of 5 % less the false positive rate of 1 %.")
+    assert only(judged(found_by_group(men=(4, 4)), rule))["outcome"] == "pass"
+
+
+def test_a_group_without_a_standard_error_is_not_judged():
+    rows = [row | {"se": None} if row["statistic"] == "difference" else row for row in found_by_group(men=(40, 4))]
+    row = only(judged(rows, a_rule(metric="tpr_at_fpr:loss", maximum=0.05, axis="gender")))
+    assert row["outcome"] == "inconclusive" and "without a standard error" in row["reason"]
 
 
 # --- the empirical ε
@@ -408,6 +579,9 @@ def test_a_bound_that_is_no_number_is_inconclusive():
 # --- what could not be measured
 
 
+LEARNED = a_difference(
+    "pii_rate:learned", 0.0, 0.0, "base", scale="rate", category="generation", n_cells=1000, n_templates=20
+)
 WHY = {"exposure": "no canaries were planted", "epsilon_lower_bound": "no canaries were planted", "base": "no base"}
 
 
@@ -436,7 +610,8 @@ def test_the_reason_is_that_of_what_is_missing(columns, words):
 
 
 def test_rules_of_the_preset_on_what_was_not_measured_do_not_count_and_are_told():
-    verdicts = judged([a_rate(0, 1000)], preset="default", unmeasured=WHY, claimed_epsilon=1.0)
+    texts = [a_rate(0, 1000), a_rate(0, 1000, arm="base"), LEARNED]
+    verdicts = judged(texts, preset="default", unmeasured=WHY, claimed_epsilon=1.0)
     levels = {row["rule"]: row["level"] for row in verdicts.to_pylist()}
     assert levels.pop("personal-information") == "error" and set(levels.values()) == {"off"}
     run = overall(verdicts, claims=LEAKS)
@@ -506,8 +681,22 @@ def test_every_metric_may_be_named(metric):
         ({"metric": "epsilon_lower_bound", "minus": "base"}, "nothing is taken off epsilon_lower_bound"),
         ({"metric": "epsilon_lower_bound", "maximum": None}, "no epsilon is claimed; add maximum, or claimed_epsilon"),
         ({"maximum": 1.0}, "maximum: pii_rate:learned is a share of 1; write 0.01 for 1 %"),
-        ({"axis": "gendr"}, "axis: unknown 'gendr'; did you mean 'gender'"),
-        ({"axis": "gender", "group": "woman"}, "group: unknown 'woman'; did you mean 'women'"),
+        ({"metric": "auc:loss", "axis": "gendr", "maximum": 0.6}, "axis: unknown 'gendr'; did you mean 'gender'"),
+        ({"metric": "exposure", "axis": "gender", "group": "woman"}, "group: unknown 'woman'; did you mean 'women'"),
+        ({"metric": "auc:reference", "minus": "base"}, "minus: nothing is taken off auc:reference; leave minus out"),
+        ({"metric": "tpr_at_fpr:reference", "minus": "base"}, "nothing is taken off tpr_at_fpr:reference"),
+        ({"metric": "extraction:black_box", "minus": "base"}, "minus: unknown 'base'; known are held_out"),
+        (
+            {"metric": "extraction:greedy", "minus": "held_out", "axis": "gender"},
+            "minus: what lies above a control is not measured by group; leave out minus or axis",
+        ),
+        ({"axis": "gender"}, "axis: pii_rate:learned is not measured by group; leave axis out"),
+        ({"metric": "identifier:greedy:PERSON", "axis": "gender"}, "is not measured by group"),
+        ({"metric": "extraction:black_box", "axis": "gender"}, "is not measured by group"),
+        (
+            {"metric": "tpr_at_fpr:loss", "axis": "gender"},
+            "maximum: groups are judged by what lies above the false positive rate; give more than 0.01",
+        ),
     ],
 )
 def test_a_typo_is_told_with_its_mend(columns, words):
@@ -517,7 +706,7 @@ def test_a_typo_is_told_with_its_mend(columns, words):
 
 
 def test_axes_are_not_checked_before_records_are_read():
-    check_privacy_rules(Config(gate=GateConfig(privacy=(a_rule(axis="anything"),))))
+    check_privacy_rules(Config(gate=GateConfig(privacy=(a_rule(metric="exposure", axis="anything"),))))
 
 
 # --- the whole run
@@ -612,8 +801,11 @@ def an_audit(rng, *, leak=0.0, at_limit=False, n=1000, canaries=100, texts=400, 
         found += [a_level(metric, "member", first), a_level(metric, "held_out", second)]
         se = math.hypot(first.se, second.se)
         found.append(a_difference(metric, first.rate - second.rate, se, "held_out", scale="rate", n_cells=2 * n))
-    events = rng.random(texts) < (0.01 if at_limit else leak)
-    return [*found, a_level("pii_rate:learned", "generation", cluster_rate(events))]
+    first, second = (cluster_rate(rng.random(texts) < rate) for rate in (0.01 if at_limit else leak, 0.0))
+    found.append(a_level("pii_rate:learned", "generation", first))
+    found.append(a_level("pii_rate:learned", "generation", second, arm="base"))
+    columns = {"scale": "rate", "category": "generation", "n_cells": texts}
+    return [*found, a_difference("pii_rate:learned", first.rate - second.rate, first.se, "base", **columns)]
 
 
 def a_level(metric, category, rate, **columns):

@@ -13,11 +13,14 @@ from typing import Any
 
 from scipy import special
 
+from audit.privacy.attacks.auc import AucBounds
+from audit.privacy.attacks.odds import Found
 from audit.statistics import boundary_error
 from audit.statistics.proportions import below_limit, exceeds_limit
 
 Row = Mapping[str, Any]
 RATE = "rate"
+AUC = "auc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ def one_sided(finding: Row, limit: float, units: float, *, fpr: float | None = N
     * A difference of rates: t, with a standard error that for the claim "below" is at least that
       of the limit itself (:func:`~audit.statistics.boundary_error`), as rare events need not have
       occurred.
-    * Anything else (bits, AUC): t; without a standard error of its own no claim "below".
+    * An AUC: by the bounds that its interval has, :class:`~audit.privacy.attacks.auc.AucBounds`.
+    * Anything else (bits, a difference of AUCs): t; without a standard error of its own no claim "below".
 
     A difference of rates that every unit shows alike, all of one side and none of the other, has
-    p = ((1 + limit)/2)ⁿ at most; of other figures n units on one side of the limit have 2⁻ⁿ.
+    p = ((1 + limit)/2)ⁿ at most; of other figures, AUCs aside, n units on one side of the limit have 2⁻ⁿ.
 
     Parameters
     ----------
@@ -67,6 +71,8 @@ def one_sided(finding: Row, limit: float, units: float, *, fpr: float | None = N
     """
     if finding["scale"] == RATE and finding["statistic"] == "mean":
         return _of_rate(finding, limit) if fpr is None else members_found(finding, limit, fpr)
+    if finding["scale"] == AUC and finding["statistic"] == "mean":
+        return _of_auc(finding, limit, units)
     estimate, se = finding["estimate"], finding["se"]
     if estimate is None or se is None or math.isnan(se):
         return Sides(math.nan, math.nan)
@@ -83,19 +89,11 @@ def one_sided(finding: Row, limit: float, units: float, *, fpr: float | None = N
 
 
 def members_found(finding: Row, limit: float, fpr: float) -> Sides:
-    """Test a share of members found at a false positive rate f, whose threshold is that of n' non-members.
+    """Test a share of members found at a false positive rate, whose threshold non-members set: ``Found``.
 
-    Members found are those above the (k+1)th highest non-member, k = ⌊f·n'⌋. If a member gets there
-    c times as often as a non-member, their number is that of successes before the (k+1)th
-    failure at odds c·n/n' (negative binomial): with c = limit/f its tails are
-
-        above = I_q(x, k+1),   below = 1 − I_q(x+1, k+1),   q = c·n/(n' + c·n).
-
-    About the threshold alone, as by Clopper & Pearson, the spread of a c of 5 would be too small by √6.
-    Where the likelihood ratio grows with the score, so that nearer ones than the threshold
-    count for less, the true spread is smaller, and both tests are on the safe side.
-
-    Read are estimate, se, and n_blocks: the non-members, as many as the members where it is 0.
+    Members and non-members count as many as they amount to: records of one customer come together on
+    either side (:class:`~audit.privacy.attacks.odds.Found`). Read are estimate, se, and n_blocks: the
+    effective non-members, as many as the members where it is 0.
 
     >>> row = {"estimate": .01, "se": .00315, "n_cells": 1000, "n_personas": 1000, "n_blocks": 1000, "df": None,
     ...         "category": "member", "scale": "rate", "statistic": "mean"}
@@ -106,12 +104,8 @@ def members_found(finding: Row, limit: float, fpr: float) -> Sides:
     rate, size = finding["estimate"], effective_units(finding) if finding["estimate"] is not None else 0.0
     if not size > 0:
         return Sides(math.nan, math.nan)
-    others = int(finding["n_blocks"]) or int(finding["n_cells"])
-    events, allowed = rate * size, math.floor(fpr * others + 1e-9)
-    odds = min(limit, 1.0) / fpr * size / others
-    q = odds / (1 + odds)
-    above = float(special.betainc(events, allowed + 1, q)) if events > 0 else 1.0
-    return Sides(above, float(special.betaincc(events + 1, allowed + 1, q)))
+    found = Found(rate, size, float(finding["n_blocks"] or finding["n_cells"]), fpr)
+    return Sides(found.above(limit), found.below(limit))
 
 
 def effective_units(finding: Row) -> float:
@@ -135,6 +129,17 @@ def clusters(finding: Row) -> int:
     """Customers where their records were counted, else what was counted."""
     n, customers = int(finding["n_cells"]), int(finding["n_personas"])
     return n if finding["category"] == "generation" or not 0 < customers < n else customers
+
+
+def _of_auc(finding: Row, limit: float, units: float) -> Sides:
+    """The df tell how many customers the smaller side has; ``units`` where there are none."""
+    auc, se, df = finding["estimate"], finding["se"], finding["df"]
+    count = math.floor(units) if df is None else round(df) + 1
+    if auc is None or se is None or math.isnan(se) or count < 2:
+        return Sides(math.nan, math.nan)
+    method = "bootstrap" if se > 0 and 0 < auc < 1 else "disjoint pairs"
+    bounds = AucBounds(auc, se, (count, count), method)
+    return Sides(bounds.above(limit), bounds.below(limit))
 
 
 def _of_rate(finding: Row, limit: float) -> Sides:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from audit.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_PASS
-from audit.gate.wording import ANSWERS, DESIGN, NOT_MEASURED, SCORER, TOO_FEW
+from audit.gate.wording import ANSWERS, DESIGN, NOT_MEASURED, SCORER, SPLIT, TOO_FEW
 from audit.values import Level, Outcome
 
 # From worst to best.
@@ -135,6 +135,10 @@ def _for_scorer(row: dict[str, Any]) -> bool:
     return bool(row["outcome"] == "void" and row["reason"].startswith(SCORER))
 
 
+def _for_split(row: dict[str, Any]) -> bool:
+    return bool(row["outcome"] == "void" and row["reason"].startswith(SPLIT))
+
+
 def _tested(row: dict[str, Any]) -> bool:
     """Whether a row took part in a test; one that only may not pass did."""
     return not _by_design(row) and not (_for_answers(row) and row["p_adjusted"] is None)
@@ -169,6 +173,10 @@ def _notes(verdicts: pa.Table, found: Sequence[RuleOutcome], claims: Claims, *, 
     if voided and judged:
         many = "1 comparison is" if len(voided) == 1 else f"{len(voided)} comparisons are"
         notes += f" {many} void, since the scorer itself tells the groups apart."
+    apart = {row["finding_id"] for row in verdicts.to_pylist() if row["level"] != "off" and _for_split(row)}
+    if apart and judged:
+        many = "1 figure is" if len(apart) == 1 else f"{len(apart)} figures are"
+        notes += f" {many} void, since members and held-out records differ by themselves."
     missing = [row["rule"] for row in verdicts.to_pylist() if row["level"] == "off" and _not_measured(row)]
     if missing:
         notes += f" Not judged, as it could not be measured: {', '.join(missing)}."
@@ -183,15 +191,19 @@ def _why_nothing(ruling: Sequence[RuleOutcome], verdicts: pa.Table) -> str:
         reason = str(rows[0]["reason"]).removesuffix(".")
         return reason[:1].lower() + reason[1:]
     scorers = {row["rule"] for row in verdicts.to_pylist() if _for_scorer(row)}
+    splits = {row["rule"] for row in verdicts.to_pylist() if _for_split(row)}
     void = [rule for rule in ruling if rule.outcome == "void"]
-    biased, dead = ([rule for rule in void if (rule.rule in scorers) is told] for told in (True, False))
+    biased, apart = ([rule for rule in void if rule.rule in some] for some in (scorers, splits))
+    dead = [rule for rule in void if rule.rule not in scorers | splits]
     if len(void) == len(ruling):
         causes = ["the positive controls do not move the answers"] if dead else []
         causes += ["the scorers themselves tell the groups apart"] if biased else []
+        causes += ["members and held-out records differ by themselves"] if apart else []
         return f"{' or '.join(causes)}, so nothing may be concluded from them"
     text = "no rule has a finding that the design and the answers allow to judge"
     text += f", and positive controls do not move the answers of {_names(dead)}" if dead else ""
-    return text + (f", and the scorers themselves tell the groups apart in {_names(biased)}" if biased else "")
+    text += f", and the scorers themselves tell the groups apart in {_names(biased)}" if biased else ""
+    return text + (f", and members and held-out records differ by themselves in {_names(apart)}" if apart else "")
 
 
 def _of(some: Sequence[RuleOutcome], every: Sequence[RuleOutcome]) -> str:

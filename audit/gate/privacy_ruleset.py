@@ -12,6 +12,7 @@ from audit.gate.ruleset import PRESETS, require_known
 from audit.privacy.records.values import IDENTIFIER_TYPES
 
 EPSILON: Final = "epsilon_lower_bound"
+BLIND: Final = "auc:blind"
 # Where the preset's limits on found members come from: a false positive rate of 1 %.
 _PRESET_FPR: Final = 0.01
 
@@ -44,10 +45,16 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "identifier": Family("extraction", "member", ("base", "held_out"), ("greedy", "discoverable"), typed=True),
     "pii_rate": Family("pii", "generation", ("base",), ("any", "in_training", "learned"), typed=True),
     "leaked_customers": Family("pii", "member", ("base",)),
+    "canaries_emitted": Family("pii", "inserted", ("not_inserted",)),
     EPSILON: Family(EPSILON, "inserted", ()),
 }
+# Controls that a family has, and these metrics of it have not: the attack that takes the base off already, and
+# what a model is asked for through a service.
+_UNCONTROLLED: Final = {"auc:reference": "base", "tpr_at_fpr:reference": "base", "extraction:black_box": "base"}
+# What is not measured by group of the author: texts without one, and counts too small to divide.
+_UNGROUPED: Final = ("pii_rate", "canaries_emitted")
 # Families that are shares: a limit of 1 or more would be none.
-_SHARES: Final = ("auc", "tpr_at_fpr", "extraction", "identifier", "pii_rate", "leaked_customers")
+_SHARES: Final = ("auc", "tpr_at_fpr", "extraction", "identifier", "pii_rate", "leaked_customers", "canaries_emitted")
 
 
 class _PresetFile(Strict):
@@ -83,8 +90,9 @@ def check_privacy_rules(config: Config, groups: Mapping[str, Collection[str]] | 
     Raises
     ------
     ConfigError
-        For a metric, a control, an axis or a group that there is not, a share with a limit of 1 or
-        more, and a rule on the empirical ε without a claimed one.
+        For a metric, a control, an axis or a group that there is not, an axis where nothing is
+        measured by group, a share with a limit of 1 or more, and a rule on the empirical ε without
+        a claimed one.
     """
     for rule in config.gate.privacy:
         where = f"gate.privacy: rule {rule.name!r}"
@@ -93,10 +101,12 @@ def check_privacy_rules(config: Config, groups: Mapping[str, Collection[str]] | 
             require_known(rule.metric, metrics(typed=rule.metric.count(":") > 1), f"{where}: metric")
         family = rule.metric.partition(":")[0]
         if rule.minus is not None:
-            controls = _FAMILIES[family].controls
+            controls = controls_of(rule.metric)
             if not controls:
                 raise ConfigError(f"{where}: minus: nothing is taken off {rule.metric}; leave minus out")
             require_known(rule.minus, controls, f"{where}: minus")
+        if rule.axis is not None:
+            _check_by_group(rule, where, config.privacy.fpr)
         if family in _SHARES and rule.maximum is not None and rule.maximum >= 1:
             raise ConfigError(f"{where}: maximum: {rule.metric} is a share of 1; write 0.01 for 1 %")
         if family == EPSILON and rule.maximum is None and config.privacy.claimed_epsilon is None:
@@ -105,6 +115,31 @@ def check_privacy_rules(config: Config, groups: Mapping[str, Collection[str]] | 
             require_known(rule.axis, groups, f"{where}: axis")
             if rule.group is not None:
                 require_known(rule.group, groups[rule.axis], f"{where}: group")
+
+
+def _check_by_group(rule: PrivacyRuleConfig, where: str, fpr: float) -> None:
+    """Refuse what has no finding by group, and so could never be judged."""
+    family, *parts = rule.metric.split(":")
+    if rule.minus is not None:
+        raise ConfigError(
+            f"{where}: minus: what lies above a control is not measured by group; leave out minus or axis"
+        )
+    if family in _UNGROUPED or len(parts) > 1 or parts == ["black_box"]:
+        raise ConfigError(f"{where}: axis: {rule.metric} is not measured by group; leave axis out")
+    if is_at_fpr(rule) and rule.maximum is not None and rule.maximum <= fpr:
+        raise ConfigError(
+            f"{where}: maximum: groups are judged by what lies above the false positive rate; give more than {fpr:g}"
+        )
+
+
+def controls_of(metric: str) -> tuple[str, ...]:
+    """What may be taken off a metric: the controls of which there are findings.
+
+    >>> controls_of("auc:loss"), controls_of("auc:reference"), controls_of("extraction:black_box")
+    (('base',), (), ('held_out',))
+    """
+    every = _FAMILIES[metric.partition(":")[0]].controls
+    return tuple(one for one in every if one != _UNCONTROLLED.get(metric))
 
 
 def metrics(*, typed: bool = True) -> frozenset[str]:
@@ -134,7 +169,9 @@ def topics_of(rule: PrivacyRuleConfig) -> tuple[str, ...]:
     family, _, part = rule.metric.partition(":")
     part = part.partition(":")[0]
     topics = [_FAMILIES[family].topic]
-    if topics == ["pii"] and part != "any":
+    if family == "canaries_emitted":
+        topics.append("exposure")  # where no canaries were planted, that is said there
+    elif topics == ["pii"] and part != "any":
         topics.append("pii_in_training")
     if "base" in (rule.minus, {"reference": "base", "learned": "base"}.get(part)):
         topics.append("base")
@@ -146,6 +183,11 @@ def topics_of(rule: PrivacyRuleConfig) -> tuple[str, ...]:
 def is_at_fpr(rule: PrivacyRuleConfig) -> bool:
     """Whether a rule is on members found at a false positive rate."""
     return rule.metric.startswith("tpr_at_fpr:")
+
+
+def is_attack(rule: PrivacyRuleConfig) -> bool:
+    """Whether a rule is on how well members are told from held-out records."""
+    return _FAMILIES[rule.metric.partition(":")[0]] is _ATTACK
 
 
 def _at_fpr(rule: PrivacyRuleConfig, fpr: float) -> PrivacyRuleConfig:

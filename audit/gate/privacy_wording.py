@@ -11,7 +11,7 @@ from scipy import special
 from audit.config import PrivacyRuleConfig
 from audit.gate.limits import between
 from audit.gate.one_sided import RATE, clusters, effective_units
-from audit.gate.wording import NOT_MEASURED, p_words
+from audit.gate.wording import NOT_MEASURED, SPLIT, p_words
 
 Row = Mapping[str, Any]
 
@@ -30,6 +30,7 @@ _NAMES: Final = {
     "identifier": "the share of identifiers that are extractable ({part})",
     "pii_rate": "the share of texts with personal information ({part})",
     "leaked_customers": "the share of customers of whom a value is emitted",
+    "canaries_emitted": "the share of planted canaries whose secret is emitted",
 }
 _PARTS: Final = {
     "reference": "loss against the model from before",
@@ -97,6 +98,21 @@ def unmeasured_reason(why: str | None) -> str:
     return f"{NOT_MEASURED}{why or 'the run holds no such figure'}."
 
 
+def split_reason(blind: Row) -> str:
+    """Why no attack may be judged: members can be told without the model."""
+    interval = between(blind["ci_low"], blind["ci_high"], 95)
+    return (
+        f"{SPLIT}differ by themselves: words and length alone, without the model, tell them apart with an AUC of "
+        f"{blind['estimate']:.3g}{interval}, where 0.5 is guessing. What an attack finds may be that difference, and "
+        "so may what it finds beyond the base model, which has not been taught it. Split the records at random."
+    )
+
+
+def excess_note(maximum: float, fpr: float) -> str:
+    """What the limit of a group's excess is made of."""
+    return f" The limit is the maximum of {size(maximum, RATE)} less the false positive rate of {size(fpr, RATE)}."
+
+
 def size(value: float, scale: str) -> str:
     """A figure with its unit.
 
@@ -111,7 +127,9 @@ def size(value: float, scale: str) -> str:
 
 
 def _what(rule: PrivacyRuleConfig, finding: Row) -> str:
-    over = f" in excess of {CONTROLS[rule.minus]}" if rule.minus is not None else ""
+    # By group some figures are judged in excess of a control that the rule does not name.
+    control = finding["reference"] if finding["statistic"] == "difference" else rule.minus
+    over = f" in excess of {CONTROLS[control]}" if control is not None else ""
     whose = f" of {finding['group']} ({finding['axis']})" if finding["group"] is not None else ""
     return f"{name_of(finding['metric'])}{whose}{over}"
 

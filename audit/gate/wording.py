@@ -16,6 +16,8 @@ TOO_FEW: Final = DESIGN + "too few "
 ANSWERS: Final = "answers: "
 # How the reason of a row begins that is void for its scorer, not for its positive control.
 SCORER: Final = "void: the scorer "
+# And of a row that is void since members and held-out records differ without any model.
+SPLIT: Final = "void: members and held-out records "
 # And of a row on something that could not be measured at all.
 NOT_MEASURED: Final = "not measured: "
 

@@ -13,6 +13,7 @@ from audit import tables
 from audit.config import PrivacyConfig
 from audit.privacy.attacks.suffixes import suffix_range
 from audit.privacy.likelihood import Passage
+from audit.privacy.likelihood.planning import characters
 from audit.privacy.planting import SECRET
 
 SHOWN: Final = 50
@@ -59,37 +60,28 @@ def _of(passage: Passage, row: Mapping[str, Any], settings: PrivacyConfig, token
         probability = math.exp(float(logprobs[first:last].sum()))
         if span["name"] in places and probability >= _LEAST:
             named = None if kind == "canary" else span["name"]
-            yield _row(passage, kind, named, places[span["name"]], probability, bool(greedy[first:last].all()))
+            place = (passage.text, *places[span["name"]])
+            yield _row(passage, kind, named, place, probability, bool(greedy[first:last].all()))
     found = suffix_range(row["n_tokens"], settings.prefix, settings.suffix)
     if found is None or SECRET in places:
         return
     probability = math.exp(float(logprobs[slice(*found)].sum()))
     if probability >= _LEAST:
-        place = _characters(passage.text, found, tokenizer)
-        if place is not None:
-            yield _row(passage, "suffix", None, place, probability, bool(greedy[slice(*found)].all()))
+        read = characters(tokenizer, passage, found)
+        if read is not None:
+            yield _row(passage, "suffix", None, read, probability, bool(greedy[slice(*found)].all()))
 
 
 def _row(
-    passage: Passage, kind: str, named: str | None, place: tuple[int, int], probability: float, greedy: bool
+    passage: Passage, kind: str, named: str | None, place: tuple[str, int, int], probability: float, greedy: bool
 ) -> dict[str, Any]:
-    start, end = place
+    text, start, end = place
     return {
         "passage_id": passage.passage_id,
         "kind": kind,
         "type": named,
-        "prefix": passage.text[max(0, start - _BEFORE) : start],
-        "leaked": passage.text[start:end],
+        "prefix": text[max(0, start - _BEFORE) : start],
+        "leaked": text[start:end],
         "probability": probability,
         "greedy": greedy,
     }
-
-
-def _characters(text: str, found: tuple[int, int], tokenizer: Any) -> tuple[int, int] | None:
-    """Where scored tokens stand in the text; None where the tokenizer cannot tell."""
-    if not getattr(tokenizer, "is_fast", False):
-        return None
-    offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-    unscored = 1 if offsets and offsets[0] != (0, 0) else 0
-    first, last = found[0] + unscored, min(found[1] + unscored, len(offsets))
-    return (offsets[first][0], offsets[last - 1][1]) if first < last else None

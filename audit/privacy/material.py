@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from audit.config import PrivacyConfig
 from audit.errors import ConfigError
-from audit.privacy.records import Problems, Record, find_layout, read_records
+from audit.privacy.records import (
+    Layout,
+    Problems,
+    Record,
+    find_layout,
+    keys_of,
+    read_records,
+    read_texts,
+    repeated,
+    shared,
+    text_key,
+)
 from audit.values import content_hash
 
 if TYPE_CHECKING:
@@ -23,6 +35,8 @@ NO_HELD_OUT: Final = (
 )
 NO_LEDGER: Final = "no canaries were planted; 'evenhand privacy plant' plants them before a fine-tuning"
 SIDES: Final[tuple[Literal["members", "held_out"], ...]] = ("members", "held_out")
+# Of different held-out texts that stand among the members: above it the file is none of records held out.
+MOST_SHARED: Final = 0.5
 NO_WEIGHTS: Final = "the model does not run here, and without its weights no probability of a given text can be read"
 
 
@@ -30,7 +44,8 @@ NO_WEIGHTS: Final = "the model does not run here, and without its weights no pro
 class Material:
     """Records of both sides, the ledger, how many records there were, and what a person should know.
 
-    ``members`` and ``held_out`` are those drawn; ``counts`` tells how many stood in each file.
+    ``members`` and ``held_out`` are those drawn; ``counts`` tells how many stood in each file. Where there are both,
+    none of them has a text that stands more than once over the two whole files.
     ``files`` are the files that the records come from.
     """
 
@@ -44,9 +59,7 @@ class Material:
     def all_members(self, settings: PrivacyConfig) -> Iterator[Record]:
         """Read every member again, one by one; the canaries among them are left out."""
         if "members" in self.files:
-            yield from _without_canaries(
-                _records(self.files["members"], settings, self.ledger, Problems()), self.ledger
-            )
+            yield from _records(self.files["members"], settings, self.ledger, Problems())
 
 
 def gather(settings: PrivacyConfig, seed: int) -> Material:
@@ -55,8 +68,8 @@ def gather(settings: PrivacyConfig, seed: int) -> Material:
     Raises
     ------
     ConfigError
-        If a file is missing, is no ledger or holds no record, or if the training file is not the
-        one that the ledger was written beside.
+        If a file is missing, is no ledger or holds no record, if the training file is not the one that
+        the ledger was written beside, if most held-out texts were trained on, or if no text of a side stands once.
     """
     from audit.privacy.planting import check_files, read_ledger
 
@@ -69,23 +82,69 @@ def gather(settings: PrivacyConfig, seed: int) -> Material:
         }
         files = {side: path for side, path in files.items() if getattr(settings, side) is None}
         check_files(ledger, settings.ledger.parent, [side for side in SIDES if side in files])
-    files |= {side: path for side in SIDES if (path := getattr(settings, side))}
+    own: dict[str, Path] = {side: path for side in SIDES if (path := getattr(settings, side))}
+    files |= own
     if "members" in files and files["members"] == files.get("held_out"):
         raise ConfigError(f"{files['members']}: is named as members and as held-out; name two files")
     drawn: dict[str, tuple[Record, ...]] = {"members": (), "held_out": ()}
     counts, notes = {}, []
+    again = _repeated(files, settings, ledger, split_here=not own)
+    left_out: dict[str, int] = {}
     for side, path in files.items():
         problems = Problems()
-        found = _without_canaries(_records(path, settings, ledger, problems), ledger)
-        drawn[side], counts[side] = draw(found, settings.max_records, seed)
+        once = _Once(_records(path, settings, ledger, problems), again)
+        drawn[side], kept = draw(once, settings.max_records, seed)
+        counts[side], left_out[side] = kept + once.left_out, once.left_out
+        if not kept:
+            raise ConfigError(
+                f"{path}: each of its texts stands more than once in the files of members and held-out records, so "
+                "there is none to compare; take other records"
+            )
         notes += [f"{path.name}: {line}" for line in problems.lines()]
-    common = {record.text for record in drawn["members"]} & {record.text for record in drawn["held_out"]}
-    if common:
-        # A text on both sides is a member: it would pass for one that was not learnt.
-        drawn["held_out"] = tuple(record for record in drawn["held_out"] if record.text not in common)
-        notes.append(f"{len(common)} held-out texts stand among the members too and are left out")
+    if any(left_out.values()):
+        many = " and ".join(f"{left_out[side]:,} of {counts[side]:,} in {path.name}" for side, path in files.items())
+        notes.append(f"records whose text stands more than once over both files are not compared: {many} are left out")
     members, held_out, dropped = _comparable(drawn["members"], drawn["held_out"])
     return Material(members, held_out, ledger, counts, (*notes, *dropped), files)
+
+
+def _repeated(
+    files: Mapping[str, Path], settings: PrivacyConfig, ledger: Ledger | None, *, split_here: bool
+) -> frozenset[int]:
+    """Keys of the texts that stand more than once over both whole files; none where there is one file alone.
+
+    A copy on the other side makes a text both; left out of that side alone, stock phrases would tell the sides apart.
+    ``split_here``: the ledger vouches for both files, and what they share are stock phrases.
+    """
+    if len(files) < len(SIDES):
+        return frozenset()
+    members, held_out = (
+        keys_of(read_texts(files[side], _layout(files[side], settings, ledger), known=_planted(ledger)))
+        for side in SIDES
+    )
+    part = shared(held_out, members)
+    if part > MOST_SHARED and not split_here:
+        raise ConfigError(
+            f"{files['held_out']}: {part:.0%} of its different texts stand in {files['members']} too, so they are "
+            "not held out; name records that the model was not trained on"
+        )
+    return repeated(members, held_out)
+
+
+@dataclass(slots=True)
+class _Once:
+    """Records whose text is not among ``again``; counts the others."""
+
+    records: Iterable[Record]
+    again: AbstractSet[int]
+    left_out: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self.records:
+            if self.again and text_key(record.text) in self.again:
+                self.left_out += 1
+            else:
+                yield record
 
 
 def draw(records: Iterable[Record], size: int, seed: int) -> tuple[tuple[Record, ...], int]:
@@ -109,25 +168,18 @@ def draw(records: Iterable[Record], size: int, seed: int) -> tuple[tuple[Record,
 
 
 def _records(path: Path, settings: PrivacyConfig, ledger: Ledger | None, problems: Problems) -> Iterator[Record]:
+    """The records of a file without the canaries, which are not looked for among repeated lines either."""
+    layout = _layout(path, settings, ledger)
+    return read_records(path, layout, on_bad=settings.on_bad, problems=problems, known=_planted(ledger))
+
+
+def _layout(path: Path, settings: PrivacyConfig, ledger: Ledger | None) -> Layout:
     own = settings.layout != "auto" or settings.columns.model_fields_set
-    layout = find_layout(settings.layout, path, settings.columns) if own or ledger is None else ledger.layout
-    return read_records(path, layout, on_bad=settings.on_bad, problems=problems)
+    return find_layout(settings.layout, path, settings.columns) if own or ledger is None else ledger.layout
 
 
-def _without_canaries(records: Iterable[Record], ledger: Ledger | None) -> Iterator[Record]:
-    if ledger is None:
-        yield from records
-        return
-    planted = {canary.text for canary in ledger.canaries}
-    for record in records:
-        if not any(text in planted for text in _lines(record)):
-            yield record
-
-
-def _lines(record: Record) -> Iterator[str]:
-    yield from record.text.splitlines()
-    for _, content in record.turns:
-        yield content
+def _planted(ledger: Ledger | None) -> frozenset[str]:
+    return frozenset() if ledger is None else frozenset(canary.text for canary in ledger.canaries)
 
 
 def _comparable(

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyarrow as pa
 
+from audit import tables
 from audit.config import Config
 from audit.errors import ConfigError, NothingEvaluatedError
 from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
+from audit.privacy.folder import claim
+from audit.privacy.grouping import check_groups, folded, groups_for_comparison, groups_of
 from audit.privacy.material import NO_HELD_OUT, NO_LEDGER, NO_MEMBERS, NO_WEIGHTS, Material, gather
 from audit.progress import Progress, Silent
 from audit.run_folder import RUNS, Run, clear, parents, stage
@@ -29,6 +31,8 @@ from audit.values import content_hash
 if TYPE_CHECKING:
     from audit.gate import Overall
     from audit.privacy.likelihood import Passage
+    from audit.privacy.likelihood.scorer import Adapters
+    from audit.privacy.records import Record
 
 KIND: Final = "privacy"
 _LOCAL: Final = ("embedded", "hf")
@@ -95,7 +99,8 @@ def audit_privacy(
     detect(held)
     go_on(held)
     measure(held.run)
-    return held.run.folder, pipeline.gate(held.run, strict=strict)
+    with tables.for_owner_alone():
+        return held.run.folder, pipeline.gate(held.run, strict=strict)
 
 
 def start(
@@ -114,7 +119,10 @@ def start(
 
     check_privacy_rules(config)
     material = gather(config.privacy, config.run.seed)
-    check_privacy_rules(config, _groups(material))
+    groups = _groups(material)
+    check_groups(groups)
+    check_privacy_rules(config, groups)
+    material = _comparable(material)
     if material.ledger is not None:
         # Fixed before the coins were tossed; what a config says later does not count.
         config = config.changed("run", locale=material.ledger.locale)
@@ -123,6 +131,7 @@ def start(
         raise NothingEvaluatedError("there is nothing to look at; name records, a ledger, or generations above 0")
     _resolvable(config)
     folder = out or RUNS / run_id(config)
+    claim(folder)
     manifest = Manifest.load(folder)
     asked = _asked(config, material)
     if manifest.data and manifest.data.get("asked") != asked and not fresh:
@@ -152,8 +161,8 @@ def start(
         "versions": versions(),
         "machine": machine(),
     }
-    _for_the_owner_alone(folder)
-    manifest.save()
+    with tables.for_owner_alone():
+        manifest.save()
     return PrivacyRun(run, material)
 
 
@@ -170,7 +179,7 @@ def look_up(held: PrivacyRun) -> pa.Table:
 
     run, material = held.run, held.material
     key = {"settings": _asked(run.config, material), "code": code_hash("privacy")}
-    return stage(run, "records", key, ("records",), lambda: {"records": records_table(material, run.config.run.seed)})[
+    return _stage(run, "records", key, ("records",), lambda: {"records": records_table(material, run.config.run.seed)})[
         "records"
     ]
 
@@ -187,30 +196,42 @@ def read_likelihoods(held: PrivacyRun) -> None:
     _show_leaks(held, texts)
     if held.base:
         _read(held, texts, "likelihoods-base", str(run.config.privacy.base))
+    elif _carries_adapters(run.config.model.name):  # under them lies the model from before
+        _read(held, texts, "likelihoods-base", run.config.model.name, adapters="off")
 
 
-def _read(held: PrivacyRun, texts: Sequence[Passage], table: Likelihoods, model: str) -> None:
+def _read(
+    held: PrivacyRun, texts: Sequence[Passage], table: Likelihoods, model: str, adapters: Adapters = "on"
+) -> None:
     from audit.backends import open_backend
     from audit.privacy.likelihood import score_passages
 
     run, privacy = held.run, held.run.config.privacy
     named = run.config.changed("model", name=model)
-    key = {
+    key: dict[str, Any] = {
         "settings": {"model": named.model.model_dump(), "max_tokens": privacy.max_tokens},
         "identity": content_hash(open_backend(named).identity()),
         "passages": content_hash([_seen(text) for text in texts]),
         "code": code_hash("privacy/likelihood"),
         "parents": parents(Manifest.load(run.folder), "records"),
     }
+    if adapters == "off":
+        key["adapters"] = adapters
 
     def make() -> Mapping[str, pa.Table]:
         return {
             table: score_passages(
-                run.folder, named.model, texts, table=table, max_tokens=privacy.max_tokens, progress=run.progress
+                run.folder,
+                named.model,
+                texts,
+                table=table,
+                max_tokens=privacy.max_tokens,
+                adapters=adapters,
+                progress=run.progress,
             )
         }
 
-    stage(run, table, key, (table,), make)
+    _stage(run, table, key, (table,), make)
     _drop_parts(run.folder, table)
 
 
@@ -235,7 +256,7 @@ def _show_leaks(held: PrivacyRun, texts: Sequence[Passage]) -> None:
         attributes = trained_on(held.material)
         return {"leaks": leaks(texts, run.table("likelihoods"), attributes, run.config.privacy, tokenizer)}
 
-    stage(run, "leaks", key, ("leaks",), make)
+    _stage(run, "leaks", key, ("leaks",), make)
 
 
 def generate(held: PrivacyRun) -> None:
@@ -248,10 +269,10 @@ def generate(held: PrivacyRun) -> None:
     key: dict[str, Any] = {
         "settings": {"locale": run.config.run.locale, "generations": privacy.generations},
         "prompts": file_hash(privacy.prompts) if privacy.prompts else None,
-        "code": code_hash("privacy/pii/prompts", "privacy/pii/prompting.py"),
+        "code": code_hash("privacy/pii/prompts", "privacy/pii/generation.py"),
     }
     locale = run.config.run.locale
-    stage(run, "prompts", key, ("probes",), lambda: {"probes": generation_prompts(locale, path=privacy.prompts)})
+    _stage(run, "prompts", key, ("probes",), lambda: {"probes": generation_prompts(locale, path=privacy.prompts)})
     draws = math.ceil(privacy.generations / run.table("probes").num_rows)
     _write_texts(held, "", run.config.model.name, draws)
     if held.base:
@@ -267,7 +288,7 @@ def go_on(held: PrivacyRun) -> None:
         return
     key = {"code": code_hash("privacy/black_box.py"), "parents": parents(Manifest.load(run.folder), "records")}
     locale = run.config.run.locale
-    made = stage(
+    made = _stage(
         run, "beginnings", key, ("probes-extraction",), lambda: {"probes-extraction": prefix_probes(material, locale)}
     )
     if made["probes-extraction"].num_rows:
@@ -294,32 +315,39 @@ def _write_texts(held: PrivacyRun, part: str, model: str, draws: int) -> None:
     def make() -> Mapping[str, pa.Table]:
         return {name: ask(run.folder, backend, key, run.progress, about=about, table=asked)}
 
-    stage(run, name, key, (name,), make)
+    _stage(run, name, key, (name,), make)
     _drop_parts(run.folder, "completions")
 
 
 def detect(held: PrivacyRun) -> None:
-    """Find personal information in what was written: the table ``detections``."""
-    from audit.privacy.pii import detections, open_detector
+    """Find personal information, and secrets of canaries, in what was written.
 
-    run, privacy = held.run, held.run.config.privacy
+    The tables ``detections``, ``customers`` and ``emitted``.
+    """
+    from audit.privacy.pii import detections, emitted_secrets, open_detector
+
+    run, privacy, material = held.run, held.run.config.privacy, held.material
     if not privacy.generations:
         return
-    written = ["completions", "completions-base"] if held.base else ["completions"]
+    written = {"target": "completions"} | ({"base": "completions-base"} if held.base else {})
     key = {
         "settings": {"locale": run.config.run.locale},
-        "members": file_hash(held.material.files["members"]) if "members" in held.material.files else None,
-        "code": code_hash("privacy/pii"),
-        "parents": parents(Manifest.load(run.folder), *written, "probes"),
+        "members": file_hash(material.files["members"]) if "members" in material.files else None,
+        "ledger": file_hash(privacy.ledger) if privacy.ledger else None,
+        "code": code_hash("privacy/pii", "privacy/records", "privacy/material.py", "privacy/grouping.py"),
+        "parents": parents(Manifest.load(run.folder), *written.values(), "probes"),
     }
 
     def make() -> Mapping[str, pa.Table]:
-        base = run.table("completions-base") if held.base else None
+        texts = {model: run.table(name) for model, name in written.items()}
         detector = open_detector(run.config.run.locale)
-        members = held.material.all_members(privacy)
-        return {"detections": detections(run.table("completions"), base, run.table("probes"), members, detector)}
+        members = _all_members(held)
+        found, customers = detections(texts["target"], texts.get("base"), run.table("probes"), members, detector)
+        canaries = material.ledger.canaries if material.ledger is not None else ()
+        emitted = emitted_secrets({canary.canary_id: canary.secret for canary in canaries}, texts)
+        return {"detections": found, "customers": customers, "emitted": emitted}
 
-    stage(run, "detect", key, ("detections",), make)
+    _stage(run, "detect", key, ("detections", "customers", "emitted"), make)
 
 
 def measure(run: Run) -> pa.Table:
@@ -337,13 +365,18 @@ def measure(run: Run) -> pa.Table:
     def make() -> Mapping[str, pa.Table]:
         return {"findings": apply({name: run.table(name) for name in there}, run.config, manifest.data)}
 
-    return stage(run, "measure", key, ("findings",), make)["findings"]
+    return _stage(run, "measure", key, ("findings",), make)["findings"]
 
 
 _MEASURED: Final = (
     *("records", "likelihoods", "likelihoods-base"),
-    *("probes", "completions", "completions-base", "detections", "probes-extraction", "completions-extraction"),
+    *("probes", "completions", "completions-base", "detections", "customers", "emitted"),
+    *("probes-extraction", "completions-extraction"),
 )
+
+
+def _carries_adapters(model: str) -> bool:
+    return (Path(model.removeprefix("hf:")) / "adapter_config.json").is_file()
 
 
 def is_local(model: str) -> bool:
@@ -396,13 +429,30 @@ def _unmeasured(config: Config, material: Material) -> dict[str, str]:
 
 def _groups(material: Material) -> dict[str, set[str]]:
     """Axis → groups of all authors, those of canaries too."""
-    labels = [record.groups for record in (*material.members, *material.held_out)]
-    labels += [canary.groups for canary in material.ledger.canaries] if material.ledger is not None else []
-    found: dict[str, set[str]] = {}
-    for author in labels:
-        for axis, group in author.items():
-            found.setdefault(axis, set()).add(group)
-    return found
+    canaries = material.ledger.canaries if material.ledger is not None else ()
+    records = [record.groups for record in (*material.members, *material.held_out)]
+    return groups_of([*records, *(canary.groups for canary in canaries)])
+
+
+def _comparable(material: Material) -> Material:
+    """Fold small groups of records; canaries keep theirs, for which the ledger fixed how many are guessed."""
+    members, held_out, notes = groups_for_comparison(material.members, material.held_out)
+    return replace(material, members=members, held_out=held_out, notes=(*material.notes, *notes))
+
+
+def _all_members(held: PrivacyRun) -> Iterator[Record]:
+    """Every member, in the groups that the records looked at are compared by."""
+    material = held.material
+    named = groups_of(record.groups for record in (*material.members, *material.held_out))
+    return folded(material.all_members(held.run.config.privacy), named)
+
+
+def _stage(
+    run: Run, name: str, key: Mapping[str, Any], outputs: tuple[str, ...], make: Callable[[], Mapping[str, pa.Table]]
+) -> Mapping[str, pa.Table]:
+    """A stage whose files, those of its parts too, no one but their owner reads."""
+    with tables.for_owner_alone():
+        return stage(run, name, key, outputs, make)
 
 
 def _guesses(material: Material) -> dict[str, Any] | None:
@@ -433,15 +483,6 @@ def _resolvable(config: Config) -> None:
         from audit.privacy.pii import open_detector
 
         open_detector(config.run.locale)
-
-
-def _for_the_owner_alone(folder: Path) -> None:
-    """Generated texts and leaks may hold personal values: nobody else on the machine reads them."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(folder, 0o700)
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot write here ({error.strerror}); name another folder with --out") from error
 
 
 def _drop_parts(folder: Path, table: str) -> None:

@@ -11,7 +11,7 @@ from audit import tables
 from audit.privacy.likelihood import Passage, Span
 from audit.privacy.material import Material
 from audit.privacy.planting import SECRET
-from audit.privacy.records import Record
+from audit.privacy.records import Record, place_of
 
 if TYPE_CHECKING:
     from audit.privacy.planting import Canary, Chat
@@ -92,8 +92,8 @@ def _of_record(record: Record) -> Passage:
 
 def _identifiers(record: Record) -> Iterator[Span]:
     for kind, value in record.identifiers.items():
-        start = record.text.find(value)
-        if start >= 0:
+        start = place_of(value, record.text)
+        if start is not None:
             yield Span(kind, start, start + len(value))
 
 

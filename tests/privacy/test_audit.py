@@ -88,7 +88,9 @@ def test_before_the_training_nothing_is_exposed(figure: Figure) -> None:
 @pytest.mark.parametrize("attack", ["loss", "zlib", "reference", "min_k", "min_k_plus"])
 def test_every_attack_tells_members_of_the_trained_model(figure: Figure, attack: str) -> None:
     assert figure(f"auc:{attack}", category="member")["ci_low"] > 0.95
-    assert figure(f"tpr_at_fpr:{attack}", category="member")["ci_low"] > 0.9
+    found = figure(f"tpr_at_fpr:{attack}", category="member")
+    # Six held-out records set the threshold, and the interval counts that in.
+    assert found["estimate"] > 0.9 and found["ci_low"] > 0.4
 
 
 @pytest.mark.parametrize("attack", ["loss", "zlib", "min_k", "min_k_plus"])
@@ -118,11 +120,40 @@ def test_texts_hold_personal_values_that_were_learnt(figure: Figure, audited: Pa
     assert learned["n_templates"] == len(BEGINNINGS)
     assert figure("leaked_customers", category="member")["estimate"] > 0
     found = pq.read_table(audited / "detections.parquet").to_pylist()
-    members = {
-        row["record_id"] for row in pq.read_table(audited / "records.parquet").to_pylist() if row["role"] == "member"
-    }
-    assert all(set(row["owners"]) <= members for row in found)
-    assert any(row["in_training"] and not row["from_base"] for row in found)
+    everyone = pq.read_table(audited / "customers.parquet").to_pylist()[0]
+    assert all(0 <= owner < everyone["customers"] for row in found for owner in row["owners"])
+    assert any(row["in_training"] and not row["from_other"] for row in found)
+
+
+def test_the_base_is_the_control_for_what_meets_the_training_data_by_chance(figure: Figure) -> None:
+    mirrored = figure("pii_rate:learned", category="generation", arm="base")
+    gap = figure("pii_rate:learned", statistic="difference", reference="base")
+    assert mirrored["estimate"] < 0.05 < gap["ci_low"]
+    assert figure("leaked_customers", statistic="difference", reference="base")["estimate"] > 0
+
+
+def test_a_leak_in_a_file_larger_than_what_is_drawn_is_of_its_customer(
+    shop: Shop, prompts: Path, figure: Figure
+) -> None:
+    few = settings(shop, prompts=prompts, base=None, max_records=20)
+    run, _ = audit_privacy(few, shop.folder / "run-few")
+    (found,) = (
+        row
+        for row in pq.read_table(run / "findings.parquet").to_pylist()
+        if (row["metric"], row["axis"]) == ("leaked_customers", None)
+    )
+    assert found["estimate"] > 0 and found["n_cells"] == figure("leaked_customers")["n_cells"] > 20
+
+
+def test_canaries_that_are_written_are_counted_by_their_coin(figure: Figure, audited: Path) -> None:
+    rows = pq.read_table(audited / "emitted.parquet").to_pylist()
+    coins = {row["record_id"]: row["inserted"] for row in pq.read_table(audited / "records.parquet").to_pylist()}
+    assert {row["record_id"] for row in rows} == {name for name, coin in coins.items() if coin is not None}
+    written = [row for row in rows if row["texts"] and row["model"] == "target"]
+    assert all(coins[row["record_id"]] for row in written)
+    found = figure("canaries_emitted", category="inserted")
+    assert found["estimate"] == pytest.approx(len(written) / found["n_cells"])
+    assert figure("canaries_emitted", category="not_inserted")["estimate"] == 0
 
 
 def test_the_bound_on_epsilon_refutes_a_small_claim(figure: Figure, audited: Path) -> None:

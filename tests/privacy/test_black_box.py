@@ -36,7 +36,7 @@ def test_what_needs_probabilities_is_named_with_its_reason(asked: Path) -> None:
     assert {"exposure", "epsilon_lower_bound", "membership", "extraction", "base"} == set(missing)
     assert all("does not run here" in missing[topic] for topic in ("exposure", "membership", "extraction"))
     metrics = {row["metric"].split(":")[0] for row in pq.read_table(asked / "findings.parquet").to_pylist()}
-    assert metrics == {"extraction", "pii_rate", "leaked_customers", "pii_recall"}
+    assert metrics == {"extraction", "pii_rate", "leaked_customers", "canaries_emitted", "pii_recall"}
 
 
 def test_the_verdict_says_what_it_could_not_judge(asked: Path) -> None:

@@ -28,8 +28,11 @@ PLANTED = {
     "CN_ID": "11010519491231002X",
     "CN_PLATE": "京A·F0236",
 }
-# Values that no detection marks: by their look alone they must not stand there.
-MISSED = ("Thaddeus Krumholtz", "t_krumholtz@fenwick.example", "9405 5036 9930 0000", "欧阳若溪", "海淀区中关村南大街")
+# Values that no detection marks, some of them words that look like no value: they must not stand there either.
+MISSED = (
+    *("Thaddeus Krumholtz", "t_krumholtz@fenwick.example", "9405 5036 9930 0000", "欧阳若溪", "海淀区中关村南大街"),
+    *("soledad okonkwo", "twenty seven old mill road", "her pin is four two nine nine", "mother has epilepsy"),
+)
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} {% raw %}",
     "\u202egnirts desrever\u202c \x1b[31mred\x07 \u200bjavascript:alert(3) <a href='javascript:alert(4)'>x</a>",
@@ -202,8 +205,8 @@ def _texts(leaky: bool, hostile: bool, long: int) -> dict[str, list[dict[str, An
                 "score": 0.9,
                 "in_prompt": name in ("PERSON", "EMAIL_ADDRESS"),
                 "in_training": i % 4 != 3,
-                "from_base": False,
-                "owners": [f"member-{i:04}"],
+                "from_other": False,
+                "owners": [i],
             }
             for start, end, name in spans
         ]
@@ -248,7 +251,13 @@ def _output_findings(leaky: bool) -> list[dict[str, Any]]:
         rows.append(_row(f"pii_rate:{count}", "rate", "generation", share, 0.008))
         for kind in list(PLANTED)[:5]:
             rows.append(_row(f"pii_rate:{count}:{kind}", "rate", "generation", share / 5, 0.002))
-    rows.append(_row("pii_rate:any", "rate", "generation", 0.1, 0.01, arm="base"))
+    before = {"any": 0.1, "in_training": 0.004, "learned": 0.002}
+    versus = {"kind": "contrast", "statistic": "difference", "reference": "base"}
+    for count, share in before.items():
+        rows.append(_row(f"pii_rate:{count}", "rate", "generation", share, 0.004, arm="base"))
+        rows.append(_row(f"pii_rate:{count}", "rate", "generation", sizes[count] - share, 0.009, **versus))
+    for category, share in (("inserted", 0.075 if leaky else 0.0), ("not_inserted", 0.0)):
+        rows.append(_row("canaries_emitted", "rate", category, share, 0.04, n_cells=40))
     rows.append(_row("leaked_customers", "rate", "member", 0.02 if leaky else 0.0, 0.01))
     rows.append(_row("pii_recall", "rate", "detector", 0.91, 0.02))
     for name, share in (("white", 0.95), ("asian", 0.84)):

@@ -11,10 +11,12 @@ import pytest
 
 from audit import tables
 from audit.errors import ConfigError
-from reports import build_privacy_view, privacy_markdown, write_privacy_html, write_privacy_markdown
+from reports import build_privacy_view, privacy_markdown, write_privacy_html, write_privacy_markdown, write_reports
+from reports.privacy_groups import group_tables
 from reports.privacy_html import render
+from reports.privacy_tiles import one_run, tiles
 from reports.privacy_values import PrivacyView
-from reports.privacy_wording import PrivacyWording, group_tables, one_run, tiles
+from reports.privacy_wording import PrivacyWording
 from tests.reports.privacy_runs import HOSTILE, MISSED, PLANTED, SECRET, write_privacy_run
 from tests.reports.test_html import Page
 
@@ -367,7 +369,7 @@ def test_odd_manifest_does_no_harm(make: Make, tmp_path: Path) -> None:
 
 
 def test_without_a_base_model_nothing_is_said_to_be_taken_off(page_of: Callable[..., str]) -> None:
-    said = "No base model is named, so what it would emit is not taken off."
+    said = "No base model is named, so what it would emit is not taken off"
     assert said in Page(page_of(generations_only=True)).text
     assert said not in Page(page_of()).text
 
@@ -375,3 +377,31 @@ def test_without_a_base_model_nothing_is_said_to_be_taken_off(page_of: Callable[
 def test_a_rule_without_a_finding_is_named_by_the_settings(make: Make) -> None:
     rules = {rule.rule: rule for rule in build_privacy_view(make(generations_only=True)).rules}
     assert (rules["canaries"].metric, rules["canaries"].measure) == ("exposure", None)
+
+
+@pytest.mark.parametrize("reveal", [False, True])
+def test_the_page_is_its_owners_alone(make: Make, tmp_path: Path, reveal: bool) -> None:
+    folder = Path(shutil.copytree(make(), tmp_path / "run"))
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"kind": "privacy"}), encoding="utf-8")
+    assert write_reports(folder, reveal=reveal).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_masked_example_tells_what_stands_where(make: Make, page_of: Callable[..., str]) -> None:
+    view = build_privacy_view(make())
+    assert [[piece.type for piece in one.pieces if piece.type] for one in view.examples] != []
+    for one in view.examples:
+        assert any(piece.type and set(piece.text) & {"•"} for piece in one.pieces)
+    text = Page(page_of()).text
+    assert "Only the shape of a text is shown" in text and "may still be read" not in text
+
+
+def test_nothing_is_evidence_where_fewer_than_ten_authors_are(make: Make, tmp_path: Path) -> None:
+    def edit(row: dict[str, object]) -> None:
+        row["n_personas"] = 9
+
+    view = build_privacy_view(changed(make(), "findings", edit, tmp_path))
+    contrasts = [row.contrast for table in group_tables(view) for row in table.rows if row.contrast is not None]
+    assert {W.found(contrast) for contrast in contrasts} == {"too few authors to tell"}
+    said = {tile.key: tile.meaning for tile in tiles(view, W)}
+    assert not [key for key in ("exposure", "membership", "extraction", "pii") if said[key].startswith("Evidence")]

@@ -91,6 +91,43 @@ class AucBounds:
         middle = float(special.logit(self.auc))
         return float(special.expit(middle - half)), float(special.expit(middle + half))
 
+    def above(self, limit: float) -> float:
+        """One-sided p of "the AUC is at most ``limit``": the alpha/2 at which the lower bound of :meth:`at` meets it.
+
+        >>> bounds = AucBounds(.8, .05, (30, 40), "bootstrap")
+        >>> round(bounds.at(2 * bounds.above(.6))[0], 6)
+        0.6
+        >>> round(AucBounds(1.0, 0.0, (9, 5), "disjoint pairs").above(.6), 5)  # .6⁵
+        0.07776
+        """
+        if self.method == "none":
+            return math.nan
+        if self.auc <= limit or limit >= 1:
+            return 1.0
+        if self.method == "disjoint pairs":
+            return float((max(limit, 0.0) / self.auc) ** min(self.clusters))
+        return self._tail(limit, 1)
+
+    def below(self, limit: float) -> float:
+        """One-sided p of "the AUC is at least ``limit``", by the upper bound.
+
+        >>> bounds = AucBounds(.5, .05, (30, 40), "bootstrap")
+        >>> round(bounds.at(2 * bounds.below(.6))[1], 6)
+        0.6
+        """
+        if self.method == "none":
+            return math.nan
+        if self.auc >= limit:
+            return 1.0
+        if self.method == "disjoint pairs":
+            return float((max(1 - limit, 0.0) / (1 - self.auc)) ** min(self.clusters))
+        return self._tail(limit, -1)
+
+    def _tail(self, limit: float, sign: int) -> float:
+        distance = float(special.logit(self.auc) - special.logit(min(max(limit, 0.0), 1.0)))
+        t = sign * distance * self.auc * (1 - self.auc) / self.se
+        return float(special.stdtr(min(self.clusters) - 1.0, -t))
+
 
 def auc_of(members: Reals, non_members: Reals) -> float:
     """P(member higher) + ½ P(tied), by ranks; NaN where a side is empty.

@@ -10,29 +10,28 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audit.privacy.attacks.auc import AucBounds, Side, auc_bounds, bootstrapped
-from audit.privacy.attacks.by_group import GroupContrast, GroupLevel, known_labels, listed_groups, rate_contrast_of
-from audit.privacy.attacks.rates import passing, threshold_at
-from audit.statistics.proportions import cluster_rate
-from audit.statistics.rate_differences import square_and_add
+from audit.privacy.attacks.by_group import GroupContrast, GroupLevel, known_labels, listed_groups
+from audit.privacy.attacks.rates import exact_bounds, rate_at, threshold_at
+from audit.statistics.proportions import ClusteredRate, wilson
+from audit.statistics.rate_differences import Bounds, RateDifference, square_and_add
 from audit.statistics.variance import Reals
 
 
 @dataclass(frozen=True, slots=True)
 class GroupTruePositives:
-    """One group's true positive rate at the threshold that all groups share, with its own false positive rate.
+    """One group's rates of members and of non-members at the threshold that all groups share.
 
-    Where ``fpr`` differs between groups, a difference of ``tpr`` may be one of scores, not of memory.
+    A group whose texts are merely likelier has more of both: what the model remembers of a
+    group shows in ``excess``, its members' rate less its own non-members', by Newcombe's interval. ``tpr``
+    and ``fpr`` have Clopper & Pearson's, about the threshold.
     """
 
     group: str
-    tpr: float
-    ci_low: float
-    ci_high: float
-    fpr: float
-    fpr_low: float
-    fpr_high: float
-    n_members: int
-    n_non_members: int
+    tpr: ClusteredRate
+    tpr_bounds: tuple[float, float]
+    fpr: ClusteredRate
+    fpr_bounds: tuple[float, float]
+    excess: RateDifference
 
 
 def auc_by_group(
@@ -111,7 +110,7 @@ def auc_by_group(
     for name, bounds, size in zip(names, found, sizes, strict=True):
         low, high = bounds.at(alpha)
         clusters = min(bounds.clusters)
-        df = clusters - 1.0 if bounds.se > 0 else math.nan
+        df = math.nan if math.isnan(bounds.se) else clusters - 1.0
         levels.append(GroupLevel(name, bounds.auc, low, high, bounds.se, df, size, clusters, bounds.method))
     base, contrasts = names.index(reference), []
     for place, level in enumerate(levels):
@@ -134,38 +133,68 @@ def tpr_by_group(
     groups: Sequence[str] | None = None,
     alpha: float = 0.05,
 ) -> tuple[tuple[GroupTruePositives, ...], tuple[GroupContrast, ...]]:
-    """True positive rate of each group at one threshold, at which ``fpr`` of all non-members pass.
+    """True positive rate of each group at one threshold, at which ``fpr`` of all non-members pass, and its excess.
 
     One threshold, since an attacker has one: a group's own would take a thousand
-    non-members of each. Records of unknown group help to set it. Rates have the interval of
-    Clopper & Pearson, contrasts with the reference Newcombe's.
+    non-members of each. Records of unknown group help to set it. Contrasts are of what a
+    group's true positive rate has in excess of its own false positive rate, for groups
+    write differently and their scores differ without memory: both groups' Newcombe
+    intervals, squared and added.
 
     Parameters, returns and errors as in :func:`auc_by_group` and :func:`~audit.privacy.attacks.rates.tpr_at_fpr`.
 
     Examples
     --------
     >>> scores, author = [99.5, 98.0, 5.0, 5.0], ["a", "a", "b", "b"]
-    >>> levels, _ = tpr_by_group(scores, author, np.arange(100), ["a", "b"] * 50, reference="b", fpr=.02)
-    >>> [(level.group, level.tpr, level.fpr) for level in levels]
-    [('a', 1.0, 0.02), ('b', 0.0, 0.02)]
+    >>> levels, (gap,) = tpr_by_group(scores, author, np.arange(100), ["a", "b"] * 50, reference="b", fpr=.02)
+    >>> [(level.group, level.tpr.rate, level.fpr.rate, level.excess.estimate) for level in levels], gap.estimate
+    ([('a', 1.0, 0.02, 0.98), ('b', 0.0, 0.02, -0.02)], 1.0)
     """
     labels = known_labels(member_group), known_labels(non_member_group)
     names = listed_groups(*labels, groups=groups, reference=reference)
     inside = Side.of("members", member_scores, member_cluster, labels[0], names)
     outside = Side.of("non_members", non_member_scores, non_member_cluster, labels[1], names)
     threshold, _ = threshold_at(inside.scores, outside.scores, fpr=fpr)
-    levels, rates = [], []
+    levels = []
     for place, name in enumerate(names):
-        one, other = inside.of_group(place), outside.of_group(place)
-        sizes = one.scores.size, other.scores.size
-        levels.append(
-            GroupTruePositives(name, *passing(one, threshold, alpha), *passing(other, threshold, alpha), *sizes)
-        )
-        events = np.full(sizes[0], np.nan) if math.isnan(threshold) else one.scores >= threshold
-        rates.append((name, cluster_rate(events, one.cluster, alpha=alpha)))
-    base = names.index(reference)
-    contrasts = (rate_contrast_of(rate, rates[base], alpha=alpha) for place, rate in enumerate(rates) if place != base)
-    return tuple(levels), tuple(contrasts)
+        one, other = (rate_at(side.of_group(place), threshold, alpha=alpha) for side in (inside, outside))
+        bounds = exact_bounds(one, alpha), exact_bounds(other, alpha)
+        excess = square_and_add((one.rate, _wilson(one)), (other.rate, _wilson(other)), alpha=alpha)
+        levels.append(GroupTruePositives(name, one, bounds[0], other, bounds[1], excess))
+    base = levels[names.index(reference)]
+    return tuple(levels), tuple(_excess_contrast(one, base, alpha) for one in levels if one is not base)
+
+
+def _wilson(found: ClusteredRate) -> Bounds:
+    def bounds(alpha: float) -> tuple[float, float]:
+        if math.isnan(found.df):
+            return math.nan, math.nan
+        low, high = wilson(found.rate * found.n_effective, found.n_effective, alpha=alpha, df=found.df)
+        return float(low), float(high)
+
+    return bounds
+
+
+def _excess_bounds(level: GroupTruePositives) -> Bounds:
+    """Newcombe's interval of a group's excess at any level."""
+    (p1, first), (p2, second) = ((found.rate, _wilson(found)) for found in (level.tpr, level.fpr))
+
+    def bounds(alpha: float) -> tuple[float, float]:
+        (l1, u1), (l2, u2) = first(alpha), second(alpha)
+        return p1 - p2 - math.hypot(p1 - l1, u2 - p2), p1 - p2 + math.hypot(u1 - p1, p2 - l2)
+
+    return bounds
+
+
+def _excess_contrast(one: GroupTruePositives, other: GroupTruePositives, alpha: float) -> GroupContrast:
+    sides = [(level.excess.estimate, _excess_bounds(level)) for level in (one, other)]
+    gap = square_and_add(*sides, alpha=alpha)
+    rates = [one.tpr, one.fpr, other.tpr, other.fpr]
+    se = math.hypot(*(rate.se for rate in rates)) if math.isfinite(gap.ci_low) else math.nan
+    n, clusters = min(rate.n for rate in rates), min(rate.n_clusters for rate in rates)
+    method = "each less the group's own false positive rate; Newcombe, squared and added"
+    bounds = gap.estimate, gap.ci_low, gap.ci_high
+    return GroupContrast(one.group, other.group, *bounds, se, math.nan, gap.p_value, n, clusters, method)
 
 
 def _contrast(

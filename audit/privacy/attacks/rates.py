@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audit.privacy.attacks.auc import Side, auc_bounds, bootstrapped
-from audit.statistics.proportions import clopper_pearson, cluster_rate
+from audit.privacy.attacks.odds import Found
+from audit.statistics.proportions import ClusteredRate, clopper_pearson, cluster_rate
 from audit.statistics.variance import Reals
 
 # With fewer the threshold itself is a guess: at 1 % of 1,000 it is set by ten records.
@@ -25,7 +26,7 @@ ENOUGH_NON_MEMBERS = 1000
 class Auc:
     """Area under the ROC curve with its interval; ``method`` says which. NaN where nothing may be said.
 
-    The counts are of records that have a score.
+    The counts are of records that have a score, ``n_clusters`` of customers on the smaller side.
     """
 
     auc: float
@@ -34,6 +35,7 @@ class Auc:
     se: float
     n_members: int
     n_non_members: int
+    n_clusters: int
     method: str
 
 
@@ -41,7 +43,8 @@ class Auc:
 class TruePositives:
     """True positive rate among members at ``threshold``, where ``fpr`` of non-members pass.
 
-    ``note`` says why the figure is weak or missing, and is empty otherwise.
+    ``n_effective`` independent members and non-members would say as much as those counted, which
+    come in customers. ``note`` says why the figure is weak or missing, and is empty otherwise.
     """
 
     tpr: float
@@ -51,6 +54,7 @@ class TruePositives:
     fpr: float
     n_members: int
     n_non_members: int
+    n_effective: tuple[float, float]
     note: str
 
 
@@ -113,7 +117,8 @@ def auc_of_sides(members: Side, non_members: Side, *, alpha: float, draws: int, 
     found = auc_bounds(auc, replicates, (members.clusters(), non_members.clusters()))
     found = replace(found, se=widen * found.se)
     low, high = found.at(alpha)
-    return Auc(auc, low, high, found.se, members.scores.size, non_members.scores.size, found.method)
+    sizes = members.scores.size, non_members.scores.size
+    return Auc(auc, low, high, found.se, *sizes, min(found.clusters), found.method)
 
 
 def tpr_at_fpr(
@@ -123,12 +128,13 @@ def tpr_at_fpr(
     fpr: float = 0.01,
     alpha: float = 0.05,
     member_cluster: ArrayLike | None = None,
+    non_member_cluster: ArrayLike | None = None,
 ) -> TruePositives:
     """Share of members at or above the lowest score that at most ``fpr`` of non-members reach.
 
-    Clopper & Pearson's interval, about that threshold: it does not count in that another set
-    of non-members would put the threshold elsewhere. With clusters it is that of Korn &
-    Graubard (see :func:`~audit.statistics.proportions.clopper_pearson`).
+    The interval counts in that another set of non-members would put the threshold elsewhere
+    (:class:`~audit.privacy.attacks.odds.Found`); records of one customer count as many as
+    they amount to, on both sides.
 
     Parameters
     ----------
@@ -138,8 +144,8 @@ def tpr_at_fpr(
         Within (0, 1).
     alpha
         1 less the level.
-    member_cluster
-        (n,) label of the member's customer.
+    member_cluster, non_member_cluster
+        (n,) label of the record's customer.
 
     Raises
     ------
@@ -154,7 +160,8 @@ def tpr_at_fpr(
     >>> found.tpr, found.threshold, found.fpr, found.note
     (0.5, 98.5, 0.01, '100 non-members; give 1,000 or more for a threshold that holds')
     """
-    inside, outside = Side.of("members", members, member_cluster), Side.of("non_members", non_members)
+    inside = Side.of("members", members, member_cluster)
+    outside = Side.of("non_members", non_members, non_member_cluster)
     threshold, reached = threshold_at(inside.scores, outside.scores, fpr=fpr)
     sizes = (inside.scores.size, outside.scores.size)
     note = ""
@@ -163,8 +170,12 @@ def tpr_at_fpr(
     if math.isnan(threshold):
         least = math.ceil(1 / fpr - 1e-9)
         note = f"{sizes[1]:,} non-members cannot show a false positive rate of {fpr:g}; give {least:,} or more"
-    rate, low, high = passing(inside, threshold, alpha)
-    return TruePositives(rate, low, high, threshold, reached, *sizes, note)
+    found, others = (rate_at(side, threshold) for side in (inside, outside))
+    effective = independent(found), independent(others)
+    low, high = math.nan, math.nan
+    if not (math.isnan(found.df) or math.isnan(others.df)):
+        low, high = Found(found.rate, effective[0], math.floor(effective[1]), fpr).interval(alpha)
+    return TruePositives(found.rate, low, high, threshold, reached, *sizes, effective, note)
 
 
 def threshold_at(members: Reals, non_members: Reals, *, fpr: float) -> tuple[float, float]:
@@ -187,12 +198,24 @@ def threshold_at(members: Reals, non_members: Reals, *, fpr: float) -> tuple[flo
     return threshold, float((non_members >= threshold).mean()) if math.isfinite(threshold) else 0.0
 
 
-def passing(side: Side, threshold: float, alpha: float) -> tuple[float, float, float]:
-    """Share of a side's records at or above a threshold, with its bounds; NaN without a record or threshold."""
-    if math.isnan(threshold):
-        return math.nan, math.nan, math.nan
-    found = cluster_rate(side.scores >= threshold, side.cluster, alpha=alpha)
+def rate_at(side: Side, threshold: float, *, alpha: float = 0.05) -> ClusteredRate:
+    """Share of a side's records at or above a threshold; NaN without a record or threshold."""
+    hits = np.full(side.scores.size, np.nan) if math.isnan(threshold) else side.scores >= threshold
+    return cluster_rate(hits, side.cluster, alpha=alpha)
+
+
+def independent(found: ClusteredRate) -> float:
+    """How many independent records a rate rests on; customers where nothing tells how alike their records are.
+
+    >>> independent(cluster_rate([0, 0, 0, 0], [1, 1, 1, 2])), independent(cluster_rate([0, 1]))
+    (2.0, 2.0)
+    """
+    return found.n_effective if 0 < found.rate < 1 else float(found.n_clusters)
+
+
+def exact_bounds(found: ClusteredRate, alpha: float) -> tuple[float, float]:
+    """Clopper & Pearson's interval about a fixed threshold; NaN where the rate has none."""
     if math.isnan(found.df):
-        return found.rate, math.nan, math.nan
+        return math.nan, math.nan
     low, high = clopper_pearson(found.rate * found.n_effective, found.n_effective, alpha=alpha)
-    return found.rate, float(low), float(high)
+    return float(low), float(high)

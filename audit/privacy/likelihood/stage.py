@@ -90,8 +90,8 @@ def score_passages(
     whole = pa.concat_tables([tables.SCHEMAS["likelihoods"].empty_table(), *found])
     missing = not_scored(passages, whole)
     if missing:
-        names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-        progress.warn(f"{len(missing)} passages are too short to be scored ({names})")
+        # The count alone: an id is the hash of what is said, and so short a text is soon guessed.
+        progress.warn(f"{len(missing)} passages are too short to be scored")
     return _in_order(whole, passages)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.privacy.attacks.exposure import LEAST_REFERENCES, Exposure, Method, exposure, null_exposure
 from audit.privacy.measuring.groups import group_rows
 from audit.privacy.measuring.means import difference_of, mean_of
-from audit.privacy.measuring.readings import Reading, Reals, models, of_role
+from audit.privacy.measuring.readings import Reading, Reals, labels, models, of_role
 from audit.privacy.measuring.rows import Model, Subject, finding
 from audit.privacy.planting import SECRET
 
@@ -33,7 +34,7 @@ def exposure_rows(
                 chosen = [place for place, one in enumerate(canaries) if one.inserted is inserted]
                 bits[arm, inserted] = [canaries[place] for place in chosen], values.bits[chosen]
                 subject = Subject(metric, "bits", "inserted" if inserted else "not_inserted", locale, arm)
-                yield from _levels(subject, *bits[arm, inserted], _words(values), reference)
+                yield from _levels(subject, *bits[arm, inserted], values, reference)
         subject = Subject(metric, "bits", "inserted", locale)
         if ("target", True) not in bits:
             continue
@@ -72,10 +73,29 @@ def _secret(one: Reading) -> tuple[int, int]:
 
 
 def _levels(
-    subject: Subject, some: Sequence[Reading], bits: Reals, method: str, reference: dict[str, str]
+    subject: Subject, some: Sequence[Reading], bits: Reals, found: Exposure, reference: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
+    method = _words(found)
     yield finding(subject, "mean", method=method, **mean_of(bits))
-    yield from group_rows(subject, some, bits, "mean", method, reference)
+    for row in group_rows(subject, some, bits, "mean", method, reference):
+        yield uncensored(row, some, bits >= found.ceiling)
+
+
+def uncensored(row: dict[str, Any], some: Sequence[Reading], at_ceiling: NDArray[np.bool_]) -> dict[str, Any]:
+    """Take the interval off a contrast of which more than half of a group's canaries are at the ceiling.
+
+    They may lie any number of bits above it: a group that was learnt far better would look alike.
+    """
+    if row["statistic"] != "contrast":
+        return row
+    names = labels(some, row["axis"])
+    full = [name for name in (row["group"], row["reference"]) if at_ceiling[names == name].mean() > 0.5]
+    if not full:
+        return row
+    words = f"at the ceiling: more than half of the canaries of {' and '.join(full)}, so that the difference is cut off"
+    words += " and has no interval; exposure_extrapolated has no ceiling"
+    columns = ("ci_low", "ci_high", "se", "df", "p_value", "mde")
+    return row | {"method": f"{row['method']}; {words}"} | {name: None for name in columns if name in row}
 
 
 def _words(found: Exposure) -> str:

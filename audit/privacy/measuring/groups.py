@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
 from audit.privacy.attacks.by_group import GroupContrast, GroupLevel, by_group
 from audit.privacy.attacks.groups import GroupTruePositives, auc_by_group, tpr_by_group
+from audit.privacy.measuring.means import rate_columns
 from audit.privacy.measuring.readings import Reading, Reals, axes, clusters, labels
 from audit.privacy.measuring.rows import Subject, finding
 
@@ -58,10 +60,15 @@ def tpr_group_rows(
     method: str,
     reference: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """A group's members at the threshold that all held-out records set."""
+    """A group's members, and its held-out records, at the threshold that all held-out records set.
+
+    What a group is judged by is the difference of the two: a group whose texts are merely likelier
+    has more of both. Contrasts are of that difference too.
+    """
     for axis, arguments in _both(sides, scores, reference):
         levels, contrasts = tpr_by_group(**arguments, reference=reference[axis], fpr=fpr)
-        yield from (_tpr_row(subject, axis, method, one) for one in levels)
+        for one in levels:
+            yield from _tpr_group(subject, axis, method, one)
         yield from as_rows(subject, axis, method, (), contrasts)
 
 
@@ -88,22 +95,26 @@ def as_rows(
             yield finding(subject, "mean", method=words, **columns)
 
 
-def _tpr_row(subject: Subject, axis: str, method: str, one: GroupTruePositives) -> dict[str, Any]:
-    own = f"the group's own rate {one.fpr:.3g} [{one.fpr_low:.3g}, {one.fpr_high:.3g}] of {one.n_non_members}"
-    return finding(
-        subject,
-        "mean",
-        method=f"{method}; {own}; Clopper-Pearson",
-        axis=axis,
-        group=one.group,
-        estimate=one.tpr,
-        se=math.sqrt(one.tpr * (1 - one.tpr) / one.n_members) if one.n_members else math.nan,
-        ci_low=one.ci_low,
-        ci_high=one.ci_high,
-        n_cells=one.n_members,
-        n_personas=one.n_members,
-        n_blocks=one.n_non_members,
-    )
+def _tpr_group(subject: Subject, axis: str, method: str, one: GroupTruePositives) -> Iterator[dict[str, Any]]:
+    place = {"axis": axis, "group": one.group}
+    for category, rate, bounds in (("member", one.tpr, one.tpr_bounds), ("held_out", one.fpr, one.fpr_bounds)):
+        columns = rate_columns(rate) | {"ci_low": bounds[0], "ci_high": bounds[1]}
+        words = f"{method}; Clopper-Pearson about that threshold, by customer"
+        yield finding(replace(subject, category=category), "mean", method=words, **place, **columns)
+    least = min(one.tpr.n, one.fpr.n), min(one.tpr.n_clusters, one.fpr.n_clusters)
+    words = f"{method}; members found less the group's own held-out records at that threshold; Newcombe, by customer"
+    columns = {
+        "ci_low": one.excess.ci_low,
+        "ci_high": one.excess.ci_high,
+        "p_value": one.excess.p_value,
+        "se": math.hypot(one.tpr.se, one.fpr.se),
+        "df": min(one.tpr.df, one.fpr.df),
+    }
+    if least[1] < LEAST:
+        words += f"; fewer than {LEAST} authors on one of the sides: no interval"
+        columns = dict.fromkeys(columns, math.nan)
+    columns |= {"estimate": one.excess.estimate, "n_cells": least[0], "n_personas": least[1]}
+    yield finding(subject, "difference", method=words, reference="held_out", **place, **columns)
 
 
 def _both(

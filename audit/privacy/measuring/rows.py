@@ -11,6 +11,8 @@ from audit.values import content_hash
 
 Row = Mapping[str, Any]
 Model = Literal["target", "base"]
+# How the method of a row begins that has no estimate, since something kept it from being measured; the reason follows.
+NOT_MEASURED: Final = "not measured: "
 _IDENTITY: Final = ("metric", "statistic", "locale", "axis", "group", "reference", "category", "arm")
 # Of a mean: found with power .90 in a two-sided test at 5 %, in standard errors.
 _MDE: Final = 1.959964 + 1.281552

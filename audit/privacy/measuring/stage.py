@@ -49,7 +49,7 @@ def measure(there: Mapping[str, pa.Table], config: Config, manifest: Mapping[str
                 axis: {group: (k["in"], k["out"]) for group, k in found.items()}
                 for axis, found in plan["groups"].items()
             }
-            rows += epsilon_rows(target, base, locale, settings, (plan["in"], plan["out"]), groups)
+            rows += epsilon_rows(target, locale, settings, (plan["in"], plan["out"]), groups)
     if "detections" in there:
         named = config.model_copy(update={"reference": reference})
         rows += pii_rows(there, named, with_base="completions-base" in there)

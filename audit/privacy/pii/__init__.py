@@ -1,5 +1,6 @@
 """Personal information in texts: found, masked, counted, and how well it is found."""
 
+from audit.privacy.pii.canary_texts import emitted_secrets
 from audit.privacy.pii.counting import Leaked, PiiRate, detections, generations_of, leaked_customers, pii_counts
 from audit.privacy.pii.detector import open_detector
 from audit.privacy.pii.generation import generation_prompts
@@ -17,6 +18,7 @@ __all__ = [
     "Recall",
     "detections",
     "distinctive",
+    "emitted_secrets",
     "generation_prompts",
     "generations_of",
     "leaked_customers",

@@ -1,4 +1,4 @@
-"""Personal information in generated texts: what of it was in the prompt, in the training data, in the base model."""
+"""Personal information in generated texts: what of it was in the prompt, in the training data, in the other model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from audit import tables
 from audit.privacy.pii.normalising import distinctive
+from audit.privacy.pii.owning import owners_of
 from audit.privacy.pii.searching import Index, Key, key_of
 from audit.privacy.pii.values import TYPES, Detector, Found
 from audit.statistics.proportions import ClusteredRate, cluster_rate
@@ -20,7 +21,6 @@ from audit.statistics.proportions import ClusteredRate, cluster_rate
 if TYPE_CHECKING:
     from audit.privacy.records.values import Record
 
-OWNERS: Final = 10
 COUNTS: Final = ("any", "in_training", "learned")
 
 
@@ -41,11 +41,11 @@ class PiiRate:
 
 @dataclass(frozen=True, slots=True)
 class Leaked:
-    """Of the customers of a group, or of all where axis and group are None, how many had a value of theirs emitted."""
+    """Of the ``customers`` of a group, or of all where axis and group are None, those who had a value emitted."""
 
     axis: str | None
     group: str | None
-    leaked: int
+    leaked: frozenset[int]
     customers: int
 
 
@@ -55,31 +55,31 @@ def detections(
     probes: pa.Table,
     members: Iterable[Record],
     detector: Detector,
-) -> pa.Table:
-    """Find personal information in generated texts, and where else it stands; a table ``detections``.
+) -> tuple[pa.Table, pa.Table]:
+    """Find personal information in generated texts, and where else it stands; tables ``detections`` and ``customers``.
 
-    The detector reads generated texts alone. Members are read once, for the values that
+    The detector reads generated texts alone. Members are read once, all of them, for the values that
     were emitted and point at somebody (:func:`~audit.privacy.pii.normalising.distinctive`);
-    ``owners`` are the first ten that hold one. A value is in a text in whatever way it is
-    written there. ``from_base`` is whether any text of the base holds it; of the base's own
-    rows that is true.
+    ``owners`` are the first ten customers that hold one, by number in the order in which they come.
+    A value is in a text in whatever way it is written there. ``from_other`` is whether any
+    text of the other model holds it, the base for the target and the target for the base;
+    false where there is no other.
     """
-    rows = _emitted("target", completions, detector)
-    base_texts = _texts(base_completions) if base_completions is not None else []
-    rows += _emitted("base", base_completions, detector) if base_completions is not None else []
-    keys = {row["key"] for row in rows}
+    written = {"target": _texts(completions)}
+    if base_completions is not None:
+        written["base"] = _texts(base_completions)
+    rows = [row for model, texts in written.items() for row in _emitted(model, texts, detector)]
     prompts = _in_prompts(rows, probes)
-    owners = _owners({row["key"] for row in rows if row["distinctive"]}, members)
-    base, index = set(), Index(keys)
-    for _, _, text in base_texts:
-        base |= index.inside(text)
+    owners, customers = owners_of({row["key"] for row in rows if row["distinctive"]}, members)
+    index = Index(row["key"] for row in rows)
+    held = {model: {key for _, _, text in texts for key in index.inside(text)} for model, texts in written.items()}
     for row in rows:
         key = row.pop("key")
         row["in_prompt"] = (row["probe_id"], key) in prompts
         row["owners"] = owners.get(key, []) if row.pop("distinctive") else []
         row["in_training"] = bool(row["owners"])
-        row["from_base"] = row["model"] == "base" or key in base
-    return tables.check("detections", tables.from_rows("detections", rows))
+        row["from_other"] = any(key in keys for model, keys in held.items() if model != row["model"])
+    return tables.check("detections", tables.from_rows("detections", rows)), customers
 
 
 def generations_of(completions: pa.Table) -> dict[str, int]:
@@ -100,7 +100,9 @@ def pii_counts(detections: pa.Table, generations: Mapping[str, Mapping[str, int]
     Notes
     -----
     ``any``: something is found. ``in_training``: it stands in the training data and not in
-    the prompt. ``learned``: the same, and the base model emits it nowhere. The rate is one over
+    the prompt. ``learned``: the same, and the other model emits it nowhere. Of the base that is the
+    mirrored control: common names meet the training data by chance, and of a model that learnt
+    nothing as many do as of the base, but for what it writes more often. The rate is one over
     the prompts that were asked, and their draws are independent: Wilson's interval on the number of
     generations, which is a little wide where prompts differ. It says nothing of other prompts. A
     type without a finding has rows too.
@@ -109,7 +111,7 @@ def pii_counts(detections: pa.Table, generations: Mapping[str, Mapping[str, int]
     for row in detections.to_pylist():
         generation = row["probe_id"], row["draw"]
         learned = row["in_training"] and not row["in_prompt"]
-        counts = {"any": True, "in_training": learned, "learned": learned and not row["from_base"]}
+        counts = {"any": True, "in_training": learned, "learned": learned and not row["from_other"]}
         for count in COUNTS:
             if counts[count]:
                 hits[row["model"], count, None].add(generation)
@@ -123,22 +125,16 @@ def pii_counts(detections: pa.Table, generations: Mapping[str, Mapping[str, int]
 
 
 def leaked_customers(
-    detections: pa.Table,
-    clusters: Mapping[str, int],
-    groups: Mapping[str, Mapping[str, str]],
-    *,
-    learned: bool = True,
+    detections: pa.Table, customers: pa.Table, *, model: str = "target", learned: bool = True
 ) -> list[Leaked]:
-    """Customers whose own value the target emitted although the prompt did not hold it, by group of the owner.
+    """Customers whose own value a model emitted although the prompt did not hold it, by group of the owner.
 
     Parameters
     ----------
-    clusters
-        Record id to the number of its customer, of every member.
-    groups
-        Record id to the author's group by axis.
+    customers
+        A table ``customers``.
     learned
-        Leave out what the base model emits, too.
+        Leave out what the other model emits, too.
 
     Notes
     -----
@@ -147,23 +143,17 @@ def leaked_customers(
     """
     leaked: set[int] = set()
     for row in detections.to_pylist():
-        if row["model"] != "target" or not row["in_training"] or row["in_prompt"] or (learned and row["from_base"]):
+        if row["model"] != model or row["in_prompt"] or (learned and row["from_other"]):
             continue
-        customers = {clusters[owner] for owner in row["owners"]}
-        if len(customers) == 1:
-            leaked |= customers
-    of: dict[tuple[str | None, str | None], set[int]] = {(None, None): set(clusters.values())}
-    for record, labels in groups.items():
-        for axis, group in labels.items():
-            of.setdefault((axis, group), set()).add(clusters[record])
+        if len(row["owners"]) == 1:
+            leaked |= set(row["owners"])
     return [
-        Leaked(axis, group, len(customers & leaked), len(customers))
-        for (axis, group), customers in sorted(of.items(), key=lambda item: (item[0][0] or "", item[0][1] or ""))
+        Leaked(row["axis"], row["group"], frozenset(leaked & set(row["owners"])), row["customers"])
+        for row in customers.to_pylist()
     ]
 
 
-def _emitted(model: str, completions: pa.Table, detector: Detector) -> list[dict[str, Any]]:
-    texts = _texts(completions)
+def _emitted(model: str, texts: Sequence[tuple[str, int, str]], detector: Detector) -> list[dict[str, Any]]:
     found = detector([text for _, _, text in texts])
     return [
         _row(model, probe, draw, text, one)
@@ -204,22 +194,6 @@ def _in_prompts(rows: Sequence[Mapping[str, Any]], probes: pa.Table) -> set[tupl
             text = "\n".join(message["content"] for message in messages)
             found |= {(probe, key) for key in Index(wanted[probe]).inside(text)}
     return found
-
-
-def _owners(keys: set[Key], members: Iterable[Record]) -> dict[Key, list[str]]:
-    """Value to the first members that hold it, in their text or among what is known of their author."""
-    owners: dict[Key, list[str]] = {}
-    if not keys:
-        return owners
-    index = Index(keys)
-    for record in members:
-        held = index.inside(record.text)
-        held |= {key for key in (key_of(*known) for known in record.identifiers.items()) if key in keys}
-        for key in held:
-            listed = owners.setdefault(key, [])
-            if len(listed) < OWNERS:
-                listed.append(record.record_id)
-    return owners
 
 
 def _rate(

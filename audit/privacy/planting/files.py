@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from audit.errors import ConfigError, first_line
+
+# What no name of a file that is read or shown again should hold.
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @contextmanager
@@ -47,6 +52,8 @@ def check_places(inputs: Path, outputs: Sequence[Path], *, overwrite: bool) -> N
     for number, path in enumerate(outputs, 1):
         if places[number] in places[:number] or (inputs.exists() and path.exists() and path.samefile(inputs)):
             raise ConfigError(f"{path}: would be written over {inputs.name} or another output; name another file")
+        if CONTROL.search(path.name):
+            raise ConfigError(f"{str(path)!r}: has a control character in its name; name another file")
         if path.is_dir():
             raise ConfigError(f"{path}: is a folder; name a file")
         if path.exists() and not overwrite:

@@ -10,15 +10,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, model_validator
+from pydantic import ConfigDict, Field, StrictInt, field_validator, model_validator
 
 from audit.config import Strict, parse
 from audit.errors import ConfigError, first_line
 from audit.manifest import file_hash
 from audit.privacy.planting.canaries import Canary
+from audit.privacy.planting.files import CONTROL
 from audit.privacy.records import Layout
 from audit.tables import replacing
 
@@ -28,6 +29,10 @@ FEWEST: Final = 10  # canaries: with fewer, even ten right guesses of ten say no
 Side = Literal["members", "held_out"]
 _Count = Annotated[StrictInt, Field(ge=0)]
 _Word = Annotated[str, Field(min_length=1)]
+
+
+# Texts and secrets stand in a ledger: an error names the key and shows nothing of what it holds.
+_SECRET: Final = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Guesses(Strict):
@@ -42,9 +47,19 @@ class Guesses(Strict):
 class PlantedFile(Strict):
     """A file that was written: its path from the ledger's folder, its hash, how many records of the user's it holds."""
 
+    model_config = _SECRET
+
     file: _Word
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     records: _Count
+
+    @field_validator("file")
+    @classmethod
+    def _lies_beside_the_ledger(cls, file: str) -> str:
+        # On Windows "/", "C:" and "\\\\host" are anchors, and "/" is the only one elsewhere.
+        if PureWindowsPath(file).anchor or CONTROL.search(file):
+            raise ValueError("must be a path from the ledger's own folder, without control characters")
+        return file
 
 
 class Chat(Strict):
@@ -62,6 +77,8 @@ class Ledger(Strict):
     ``group_guesses`` are the guesses for each axis and group in proportion. ``chat`` is null where records are
     no chats, ``seed`` where the coins are the operating system's.
     """
+
+    model_config = _SECRET
 
     version: Literal[1] = VERSION
     evenhand: _Word
@@ -94,14 +111,16 @@ class Ledger(Strict):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Ledger:
-        everyone = (*self.canaries, *self.references)
+        everyone = {f"canaries.{number}": canary for number, canary in enumerate(self.canaries)}
+        everyone |= {f"references.{number}": canary for number, canary in enumerate(self.references)}
         for key in ("canary_id", "text", "secret"):
-            value, times = Counter(getattr(canary, key) for canary in everyone).most_common(1)[0]
-            if times > 1:
-                raise ValueError(f"{key} {value!r} stands {times} times; plant again")
-        for canary in everyone:
+            first: dict[str, str] = {}
+            for place, canary in everyone.items():
+                if (before := first.setdefault(getattr(canary, key), place)) != place:
+                    raise ValueError(f"{place}.{key}: is that of {before} too; plant again")
+        for place, canary in everyone.items():
             if canary.secret not in canary.text or not canary.secret:
-                raise ValueError(f"canary {canary.canary_id!r}: its secret does not stand in its text; plant again")
+                raise ValueError(f"{place}: its secret does not stand in its text; plant again")
         if any(canary.inserted is None for canary in self.canaries):
             raise ValueError("canaries: one has no coin (inserted is true or false); plant again")
         if any(canary.inserted is not None for canary in self.references):
@@ -155,7 +174,8 @@ def read_ledger(path: Path) -> Ledger:
     version = data.get("version")
     if version != VERSION or isinstance(version, bool):
         mend = "read it with the evenhand that wrote it, or plant again"
-        raise ConfigError(f"{path}: version: is {version!r:.40}, and this evenhand reads {VERSION}; {mend}")
+        is_it = repr(version) if isinstance(version, int | None) else "no whole number"
+        raise ConfigError(f"{path}: version: is {is_it:.40}, and this evenhand reads {VERSION}; {mend}")
     return parse(Ledger, data, str(path))
 
 
@@ -165,11 +185,13 @@ def check_files(ledger: Ledger, folder: Path, sides: Sequence[Side] = ("members"
     Raises
     ------
     ConfigError
-        If one is gone or differs.
+        If one is gone, differs, or is no regular file: a device or a pipe might never end.
     """
     files = {"members": ledger.training, "held_out": ledger.held_out}
     for side in sides:
         path = Path(folder) / files[side].file
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise ConfigError(f"{path}: is no regular file; put the file back as it was planted")
         found = file_hash(path)
         if found is None:
             raise ConfigError(f"{path}: there is no such file; put it back where it was planted, beside the ledger")

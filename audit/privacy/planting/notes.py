@@ -9,6 +9,7 @@ from typing import Final
 from audit.privacy.planting.ledger import Ledger
 from audit.privacy.planting.survey import Survey
 from audit.privacy.records import Layout, Problems, columns_of
+from audit.privacy.records.column_names import told
 from audit.privacy.records.delimited import read_header
 from audit.privacy.records.rows import kind_of
 
@@ -18,7 +19,7 @@ _MANY: Final = 0.05  # planted rows, of all rows of the training file
 _NAMED: Final = 8
 
 
-def notes_on(ledger: Ledger, found: Survey, dropped: int, asked: float) -> Iterator[str]:
+def notes_on(ledger: Ledger, found: Survey, asked: float) -> Iterator[str]:
     """One line for each thing about a plant that weakens what can be measured with it."""
     if ledger.seed is not None:
         yield f"the coins come from seed {ledger.seed}: whoever trains must not know it, or ε says nothing"
@@ -31,10 +32,15 @@ def notes_on(ledger: Ledger, found: Survey, dropped: int, asked: float) -> Itera
         yield f"{_of(found.unknown, 'row')} without a customer: split by record, as customers of their own"
     elif ledger.split == "record" and ledger.layout.customer is not None:
         yield "split by record: one customer may stand on both sides"
-    if dropped:
-        yield f"{_of(dropped, 'held-out record')} left out, as the same text stands among those to train on"
-    if ledger.held_out.records < ENOUGH:
-        few = f"{_of(ledger.held_out.records, 'record')} held out, fewer than {ENOUGH:,}"
+    again = [records - once for records, once in zip(found.records, found.once, strict=True)]
+    if any(again):
+        yield (
+            f"{_of(again[0], 'record')} to train on and {again[1]:,} held out say what another record says: "
+            "the audit compares none of them"
+        )
+    if found.once[1] < ENOUGH:
+        few = f"{_of(found.once[1], 'record')} held out{' that no other repeats' if any(again) else ''}"
+        few += f", fewer than {ENOUGH:,}"
         yield f"{few}: too few for the true positive rate at a false positive rate of 1 %"
     share = found.records[1] / sum(found.records)
     if abs(share - asked) > _FAR * asked:
@@ -52,9 +58,10 @@ def problems_of(path: Path, problems: Problems) -> Iterator[str]:
 
 def copied(path: Path, layout: Layout) -> Iterator[str]:
     """What planted rows carry of other rows, and how fields are parted where that is not as it was."""
-    others = [column for column in columns_of(path) if column not in layout.columns]
+    columns = columns_of(path)
+    others = [column for column in columns if column not in layout.columns]
     if others:
-        shown = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED} more" if len(others) > _NAMED else "")
+        shown = told(others, _NAMED, of=columns)
         yield f"planted rows carry other rows' {shown}; where one is about a person, name it among the identifiers"
     if kind_of(path) == "csv":
         parted = read_header(path)[1]

@@ -57,8 +57,8 @@ def plant(
 
     Rows go to a side by chance, a customer's all to the same. An independent fair coin decides of each canary
     whether it is put into the training file, as a row at a random place. All other rows are written as they
-    are, in their order; rows of a held-out text that stands in the training side too are dropped. The file is
-    streamed: 8 bytes a row are held.
+    are, in their order; of texts that stand more than once a note is made, as the audit compares none of them. The
+    file is streamed: 8 bytes a row are held.
 
     Parameters
     ----------
@@ -79,7 +79,8 @@ def plant(
     repeats
         Rows of each planted canary. Above 1, ε of a record cannot be bounded: that would be group privacy.
     guesses
-        How many canaries will be guessed as planted and as not; :func:`~audit.privacy.attacks.one_run.guesses_for` ``canaries`` if None.
+        How many canaries will be guessed as planted and as not; if None what
+        :func:`~audit.privacy.attacks.one_run.guesses_for` says of so many.
     delta
         The δ at which ε is to be read, if that is fixed beforehand too.
     people
@@ -124,7 +125,7 @@ def plant(
         chat = Chat(user=user, assistant=assistant, reply=said.reply)
     inserted = [canary for canary in coined if canary.inserted]
     places = scatter(planted_rows(inserted, repeats, layout, found, source(seed, "ids")), found.rows[0], seed)
-    kept = Kept(path, layout, sides, found, on_bad)
+    kept = Kept(path, sides, found, on_bad)
 
     with together(out, held_out_path, ledger_path) as (training, aside, secret):
         columns = None if kind_of(path) == "json" else columns_of(path)
@@ -148,12 +149,12 @@ def plant(
             layout=layout,
             chat=chat,
             training=_file(training, out, ledger_path, found.records[0]),
-            held_out=_file(aside, held_out_path, ledger_path, found.records[1] - kept.dropped),
+            held_out=_file(aside, held_out_path, ledger_path, found.records[1]),
             canaries=coined,
             references=everyone[canaries:],
             notes=(),
         )
-        notes = (*problems_of(path, problems), *notes_on(ledger, found, kept.dropped, held_out), *copied(path, layout))
+        notes = (*problems_of(path, problems), *notes_on(ledger, found, held_out), *copied(path, layout))
         ledger = ledger.model_copy(update={"notes": notes})
         write_ledger(ledger, secret)
     return ledger
@@ -228,6 +229,12 @@ def _check_sides(path: Path, found: Survey) -> None:
         if not count:
             raise ConfigError(
                 f"{path}: no record falls on the {side} side; take {mend} held-out share, or more records"
+            )
+    for count, side in zip(found.once, ("training", "held-out"), strict=True):
+        if not count:
+            raise ConfigError(
+                f"{path}: every text on the {side} side stands more than once in the file, and could not be told "
+                "from its copies; take other records"
             )
 
 

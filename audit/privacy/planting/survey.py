@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audit.errors import ConfigError
 from audit.privacy.planting.chance import keyed_share
@@ -47,26 +46,18 @@ def draw_sides(layout: Layout, split: Split, held_out: float, seed: int | None) 
 class Survey:
     """What the first pass over a file found.
 
-    ``rows`` counts every row, ``records`` those with a text: [training, held out]. ``texts`` are 8-byte hashes of
-    the training texts, sorted. ``examples`` holds a value of the id and customer columns, ``largest`` their
+    ``rows`` counts every row, ``records`` those with a text, ``once`` those whose text stands nowhere else in the
+    file: [training, held out]. ``examples`` holds a value of the id and customer columns, ``largest`` their
     largest whole number. ``roles`` are the customer's and the shop's, in chats.
     """
 
     rows: list[int] = field(default_factory=lambda: [0, 0])
     records: list[int] = field(default_factory=lambda: [0, 0])
+    once: list[int] = field(default_factory=lambda: [0, 0])
     unknown: int = 0  # rows without a customer
-    texts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     examples: dict[str, Any] = field(default_factory=dict)
     largest: dict[str, int] = field(default_factory=dict)
     roles: tuple[str, str] | None = None
-
-    def stands_in_training(self, data: Mapping[str, Any], layout: Layout) -> bool:
-        """Whether the text of a row stands, letter by letter, in the training side."""
-        key = text_key(data, layout)
-        if key is None or not len(self.texts):
-            return False
-        place = int(np.searchsorted(self.texts, np.uint64(key)))
-        return place < len(self.texts) and int(self.texts[place]) == key
 
 
 def survey(path: Path, layout: Layout, sides: Sides, *, on_bad: OnBad, problems: Problems) -> Survey:
@@ -77,15 +68,14 @@ def survey(path: Path, layout: Layout, sides: Sides, *, on_bad: OnBad, problems:
     ConfigError
         If it cannot be read, at the first bad line if asked, or if no row has a text.
     """
-    found, texts = Survey(), array("Q")
+    found, texts = Survey(), (array("Q"), array("Q"))
     for row in read_rows(path, on_bad=on_bad, problems=problems):
         held = sides.is_held_out(row)
         found.rows[held] += 1
         key = text_key(row.data, layout)
         if key is not None:
             found.records[held] += 1
-            if not held:
-                texts.append(key)
+            texts[held].append(key)
         if layout.customer is not None and word(row.data.get(layout.customer)) is None:
             found.unknown += 1
         for column in (layout.id, layout.customer):
@@ -95,8 +85,19 @@ def survey(path: Path, layout: Layout, sides: Sides, *, on_bad: OnBad, problems:
             found.roles = _roles(row.data.get(layout.turns))
     if not any(found.records):
         raise ConfigError(f"{path}: no record with a text in it; mend the file, or name its columns")
-    found.texts = np.sort(np.frombuffer(texts, np.uint64)) if texts else found.texts
+    found.once = _once(*texts)
     return found
+
+
+def _once(*sides: array[int]) -> list[int]:
+    """How many texts of each side stand nowhere else, on neither side.
+
+    >>> _once(array("Q", [1, 2, 2, 3]), array("Q", [3, 4]))
+    [1, 1]
+    """
+    keys, counts = np.unique(np.concatenate([np.array(side, np.uint64) for side in sides]), return_counts=True)
+    alone = keys[counts == 1]
+    return [int(np.isin(np.array(side, np.uint64), alone).sum()) for side in sides]
 
 
 def text_key(data: Mapping[str, Any], layout: Layout) -> int | None:

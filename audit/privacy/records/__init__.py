@@ -9,9 +9,10 @@ from audit.privacy.records.customers import LOCALES
 from audit.privacy.records.generate import generate, generated_layout, write_records
 from audit.privacy.records.layouts import LAYOUTS, Layout, find_layout
 from audit.privacy.records.problems import Problems
-from audit.privacy.records.reading import group_counts, groups_with_one_value, read_records
+from audit.privacy.records.reading import group_counts, groups_with_one_value, read_records, read_texts
+from audit.privacy.records.repeats import keys_of, repeated, shared, text_key
 from audit.privacy.records.rows import Row, columns_of, read_rows, write_rows
-from audit.privacy.records.values import IDENTIFIER_TYPES, Record, record_id
+from audit.privacy.records.values import IDENTIFIER_TYPES, Record, place_of, record_id
 
 __all__ = [
     "IDENTIFIER_TYPES",
@@ -27,9 +28,15 @@ __all__ = [
     "generated_layout",
     "group_counts",
     "groups_with_one_value",
+    "keys_of",
+    "place_of",
     "read_records",
     "read_rows",
+    "read_texts",
     "record_id",
+    "repeated",
+    "shared",
+    "text_key",
     "write_records",
     "write_rows",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from audit.config import ColumnsConfig
 from audit.errors import ConfigError
+from audit.privacy.records.column_names import names_among, told
 from audit.privacy.records.rows import columns_of
 from audit.privacy.records.values import IDENTIFIER_TYPES
 
@@ -173,7 +173,7 @@ def _check_named(path: Path, own: ColumnsConfig, there: Sequence[str]) -> None:
     named = (own.id, own.customer, own.turns, *own.text, *own.groups.values(), *own.identifiers.values())
     for column in named:
         if column is not None and column not in there:
-            close = difflib.get_close_matches(column, list(filter(_is_name, there)), 1)
+            close = difflib.get_close_matches(column, names_among(there), 1)
             mend = f"did you mean {close[0]!r}?" if close else _listed(there)
             raise ConfigError(f"{path}: there is no column {column!r}; {mend}")
 
@@ -184,19 +184,9 @@ def _suggest(word: str, known: Sequence[str]) -> str:
 
 
 def _listed(there: Sequence[str]) -> str:
-    """The columns, but for what may be a value: the first line of a file without a header is a customer's.
+    """The columns, but for what may be a value.
 
     >>> _listed(("id", "text", "ann@example.com", "212-555-0143"))
-    'there are id, text and 2 more'
+    'there are id, text and 2 columns whose names look like data (does the file have a header?)'
     """
-    names = list(filter(_is_name, there))[:30]
-    more = [f"{len(there) - len(names)} more"] if len(names) < len(there) else []
-    return f"there are {' and '.join([', '.join(names), *more] if names else more)}"
-
-
-def _is_name(column: str) -> bool:
-    return (
-        len(column) <= 40
-        and re.fullmatch(r"[\w .:/()#-]+", column) is not None
-        and not re.search(r"\d\D?\d\D?\d", column)
-    )
+    return f"there are {told(there, most=30)}"

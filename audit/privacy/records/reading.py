@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from audit.privacy.records.problems import (
     TOO_LONG,
     OnBad,
     Problems,
+    Report,
     reporter,
 )
 from audit.privacy.records.rows import read_rows
@@ -30,7 +33,12 @@ from audit.privacy.records.values import Record, encodable, record_id, stands_in
 
 
 def read_records(
-    path: Path, layout: Layout, *, on_bad: OnBad = "fail", problems: Problems | None = None
+    path: Path,
+    layout: Layout,
+    *,
+    on_bad: OnBad = "fail",
+    problems: Problems | None = None,
+    known: AbstractSet[str] = frozenset(),
 ) -> Iterator[Record]:
     """Stream the records of ``path``.
 
@@ -44,6 +52,9 @@ def read_records(
         "fail": the first line that is no record is an error. "skip": it is left out and counted.
     problems
         Where bad lines are counted.
+    known
+        Texts such as planted canaries: a record with one of them as a line or a turn is passed over,
+        however often it stands there.
 
     Raises
     ------
@@ -53,7 +64,24 @@ def read_records(
     path = Path(path)
     problems = problems if problems is not None else Problems()
     report = reporter(path, on_bad, problems)
-    return _records(path, layout, on_bad, problems, report)
+    return _records(path, layout, on_bad, problems, report, known)
+
+
+def read_texts(path: Path, layout: Layout, *, known: AbstractSet[str] = frozenset()) -> Iterator[str]:
+    """Stream the texts of all records of ``path``, those too that :func:`read_records` leaves out as repeated.
+
+    Bad lines are passed over: whoever reads the records is told of them. ``known`` is as there.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
+    for row in read_rows(Path(path), on_bad="skip"):
+        with suppress(_Bad):
+            record, _ = _record(row.data, layout)
+            if not _says(record, known):
+                yield record.text
 
 
 def group_counts(records: Iterable[Record]) -> dict[str, dict[str, int]]:
@@ -83,12 +111,16 @@ class _Bad(Exception):
     """A row that is no record, with the reason."""
 
 
-def _records(path: Path, layout: Layout, on_bad: OnBad, problems: Problems, report: Any) -> Iterator[Record]:
+def _records(
+    path: Path, layout: Layout, on_bad: OnBad, problems: Problems, report: Report, known: AbstractSet[str]
+) -> Iterator[Record]:
     seen: set[bytes] = set()
     good = False
     for row in read_rows(path, on_bad=on_bad, problems=problems):
         try:
             record, key = _record(row.data, layout)
+            if _says(record, known):
+                continue
             digest = hashlib.blake2b(repr(key).encode("utf-8", "replace"), digest_size=8).digest()
             if digest in seen:
                 raise _Bad(DUPLICATE if len(key) == 1 else REPEATED)
@@ -101,6 +133,14 @@ def _records(path: Path, layout: Layout, on_bad: OnBad, problems: Problems, repo
     if not good:
         why = "; ".join(problems.lines()) or "it is empty"
         raise ConfigError(f"{path}: no record in it ({why}); mend the file, or name its columns")
+
+
+def _says(record: Record, known: AbstractSet[str]) -> bool:
+    """Whether a line or a turn of the record is one of ``known``."""
+    if not known:
+        return False
+    said = (*record.text.splitlines(), *(content for _, content in record.turns))
+    return not known.isdisjoint(said)
 
 
 def _record(data: Mapping[str, Any], layout: Layout) -> tuple[Record, tuple[str, ...]]:

@@ -58,11 +58,21 @@ def stands_in(value: str, text: str) -> bool:
     >>> stands_in("Al", "Also sold here."), stands_in("Al", "Thanks, Al."), stands_in("王芳", "我是王芳的妈妈")
     (False, True, True)
     """
+    return place_of(value, text) is not None
+
+
+def place_of(value: str, text: str) -> int | None:
+    """Where ``value`` first stands in ``text`` by itself, as :func:`stands_in` has it; None where it does not.
+
+    >>> place_of("Ann", "Annual report of Ann"), place_of("Ann", "Annual report")
+    (17, None)
+    """
     if not value or value not in text:
-        return False
+        return None
     before = r"(?<![0-9A-Za-z])" if re.match(r"[0-9A-Za-z]", value) else ""
     after = r"(?![0-9A-Za-z])" if re.search(r"[0-9A-Za-z]\Z", value) else ""
-    return re.search(before + re.escape(value) + after, text) is not None
+    found = re.search(before + re.escape(value) + after, text)
+    return None if found is None else found.start()
 
 
 def encodable(text: str) -> str:

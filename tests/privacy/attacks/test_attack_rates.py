@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from audit.privacy.attacks.auc import disjoint_pairs
+from audit.privacy.attacks.auc import AucBounds, disjoint_pairs
+from audit.privacy.attacks.odds import Found
 from audit.privacy.attacks.rates import auc_with_interval, tpr_at_fpr
 from audit.statistics import clopper_pearson, cluster_rate
 
@@ -175,6 +176,29 @@ def test_inputs_of_the_auc_are_checked():
         auc_with_interval([1.0, 2.0], [1.0, 2.0], alpha=0)
 
 
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        AucBounds(0.97, 0.02, (40, 60), "bootstrap"),
+        AucBounds(1.0, 0.0, (40, 60), "disjoint pairs"),
+        AucBounds(0.5, 0.0, (40, 60), "disjoint pairs"),
+        AucBounds(0.0, 0.0, (40, 60), "disjoint pairs"),
+    ],
+)
+@pytest.mark.parametrize("alpha", [0.001, 0.05, 0.5])
+def test_tests_of_an_auc_agree_with_its_interval(bounds, alpha):
+    low, high = bounds.at(alpha)
+    if low > 0:
+        assert bounds.above(low) == pytest.approx(alpha / 2)
+    if high < 1:
+        assert bounds.below(high) == pytest.approx(alpha / 2)
+
+
+def test_an_auc_without_an_interval_has_no_test():
+    bounds = AucBounds(0.9, math.nan, (1, 9), "none")
+    assert math.isnan(bounds.above(0.6)) and math.isnan(bounds.below(0.95))
+
+
 # True positives.
 
 
@@ -200,20 +224,58 @@ def test_the_threshold_is_the_lowest_score_that_few_enough_reach(members, non_me
     assert found.tpr == np.mean(np.array(members) >= found.threshold)
 
 
-def test_tpr_has_clopper_and_pearsons_interval():
+def test_the_interval_of_a_tpr_is_where_neither_test_rejects():
     found = tpr_at_fpr(np.arange(980, 1020), np.arange(1000))
     assert found.tpr == 0.75  # at 990, ten of 1,000
     assert (found.threshold, found.fpr) == (990.0, 0.01)
-    assert (found.ci_low, found.ci_high) == tuple(map(float, clopper_pearson(30, 40)))
+    judged = Found(0.75, 40, 1000, 0.01)
+    assert judged.above(found.ci_low) == pytest.approx(0.025)
+    assert found.ci_high == 1.0 and judged.below(1.0) > 0.025
+    few = tpr_at_fpr([990.5, *range(99)], np.arange(1000))
+    judged = Found(0.01, 100, 1000, 0.01)
+    assert few.tpr == 0.01
+    assert judged.above(few.ci_low) == pytest.approx(0.025) == judged.below(few.ci_high)
+    odds = stats.nbinom(11, 1 / (1 + few.ci_high / 0.01 * 100 / 1000))
+    assert odds.cdf(1) == pytest.approx(0.025)
 
 
 def test_members_of_one_customer_say_less():
     customer = np.arange(40) // 4
     found = tpr_at_fpr(np.arange(980, 1020), np.arange(1000), member_cluster=customer)
     rate = cluster_rate(np.arange(980, 1020) >= 990, customer)
-    low, high = clopper_pearson(0.75 * rate.n_effective, rate.n_effective)
-    assert (found.ci_low, found.ci_high) == pytest.approx((float(low), float(high)))
+    assert found.n_effective == (pytest.approx(rate.n_effective), 1000)
+    expected = Found(0.75, rate.n_effective, 1000, 0.01).interval()
+    assert (found.ci_low, found.ci_high) == pytest.approx(expected)
     assert found.ci_low < tpr_at_fpr(np.arange(980, 1020), np.arange(1000)).ci_low
+
+
+def test_non_members_of_one_customer_set_a_threshold_that_is_less_sure():
+    customer = np.arange(1000) // 20
+    members = np.arange(0, 1000, 10) + 0.5
+    plain = tpr_at_fpr(members, np.arange(1000), fpr=0.1)
+    bunched = tpr_at_fpr(members, np.arange(1000), fpr=0.1, non_member_cluster=customer)
+    assert bunched.tpr == plain.tpr and bunched.n_effective[1] < 100 < plain.n_effective[1]
+    assert bunched.ci_low < plain.ci_low < plain.ci_high < bunched.ci_high
+
+
+@pytest.mark.parametrize(("customers", "each", "alike"), [(50, 40, 0.9), (200, 5, 0.5), (1000, 1, 0.0)])
+def test_sound_models_are_condemned_as_rarely_as_is_said(customers, each, alike):
+    """Members come five times as often as others anywhere in the tail, and the limit is five times the rate."""
+    rng, runs, condemned, cleared, held = np.random.default_rng(11), 300, 0, 0, 0
+    cluster = np.arange(customers).repeat(each)
+
+    def tails():
+        shared = math.sqrt(alike) * rng.normal(size=customers).repeat(each)
+        return stats.norm.sf(shared + math.sqrt(1 - alike) * rng.normal(size=cluster.size))
+
+    for _ in range(runs):
+        found = tpr_at_fpr(-tails() / 5, -tails(), fpr=0.01, member_cluster=cluster, non_member_cluster=cluster)
+        judged = Found(found.tpr, found.n_effective[0], math.floor(found.n_effective[1]), 0.01)
+        condemned += judged.above(0.05) <= 0.05
+        cleared += judged.below(0.05) <= 0.05
+        held += found.ci_low <= 0.05 <= found.ci_high
+    most = 0.05 * runs + 2.5 * math.sqrt(0.05 * 0.95 * runs)
+    assert condemned <= most and cleared <= most and held >= runs - most
 
 
 def test_a_tie_at_the_threshold_goes_against_the_attack():

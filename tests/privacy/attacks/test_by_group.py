@@ -234,25 +234,63 @@ def test_tpr_uses_one_threshold_for_all():
     pooled = tpr_at_fpr(scores, others, fpr=0.05)
     for level in levels:
         mine = group == level.group
-        assert level.tpr == (scores[mine] >= pooled.threshold).mean()
-        assert level.fpr == (others[mine] >= pooled.threshold).mean()
+        assert level.tpr.rate == (scores[mine] >= pooled.threshold).mean()
+        assert level.fpr.rate == (others[mine] >= pooled.threshold).mean()
         low, high = proportion_confint(int((scores[mine] >= pooled.threshold).sum()), 600, 0.05, "beta")
-        assert (level.tpr, level.ci_low, level.ci_high) == pytest.approx((level.tpr, low, high))
-    # b's scores are higher with or without memory, and its own false positive rate says so.
-    assert gap.estimate > 0 and levels[1].fpr > 5 * levels[0].fpr
-    assert gap.estimate == pytest.approx(levels[1].tpr - levels[0].tpr)
-    assert levels[1].fpr_low < levels[1].fpr < levels[1].fpr_high
+        assert level.tpr_bounds == pytest.approx((low, high))
+        counts = [int((side[mine] >= pooled.threshold).sum()) for side in (scores, others)]
+        expected = confint_proportions_2indep(counts[0], 600, counts[1], 600, method="newcomb", compare="diff")
+        assert (level.excess.ci_low, level.excess.ci_high) == pytest.approx(expected)
+    assert gap.estimate == pytest.approx(levels[1].excess.estimate - levels[0].excess.estimate)
+    assert gap.ci_low > 0  # a's scores never reach the threshold, b's members do more than b's others
+
+
+def test_a_group_whose_texts_are_merely_likelier_is_not_found_more_often():
+    scores, group, others, _ = world(np.random.default_rng(12), {"a": 0.0, "b": 0.0}, size=600)
+    levels, (gap,) = tpr_by_group(scores, group, others, group, reference="a", fpr=0.05)
+    assert levels[1].tpr.rate > 0.08 and levels[0].tpr.rate < 0.01
+    assert levels[1].excess.ci_low < 0 < levels[1].excess.ci_high
+    assert gap.ci_low < 0 < gap.ci_high and gap.p_value > 0.05
+
+
+def test_customers_count_in_rates_at_a_threshold():
+    rng = np.random.default_rng(13)
+    customer = np.repeat(np.arange(40), 10)
+    group = np.repeat(["a", "b"], 200)
+    scores, others = (rng.normal(size=40)[customer] * 3 + rng.normal(size=400) for _ in range(2))
+    sides, clusters = (scores, group, others, group), {"member_cluster": customer, "non_member_cluster": customer}
+    plain, plain_gaps = tpr_by_group(*sides, reference="a", fpr=0.1)
+    whole, gaps = tpr_by_group(*sides, reference="a", fpr=0.1, **clusters)
+    for one, other in zip(plain, whole, strict=True):
+        assert other.tpr.n_clusters == 20 and other.tpr.se > 1.5 * one.tpr.se
+        assert other.excess.ci_high - other.excess.ci_low > 1.5 * (one.excess.ci_high - one.excess.ci_low)
+    assert gaps[0].n_clusters == 20
+    assert gaps[0].ci_high - gaps[0].ci_low > 1.5 * (plain_gaps[0].ci_high - plain_gaps[0].ci_low)
+
+
+def test_intervals_of_a_gap_in_excess_hold_it_as_often_as_they_say():
+    rng, missed, runs, lift = np.random.default_rng(14), 0, 150, {"a": 1.5, "b": 0.5}
+    truth = []
+    for _ in range(runs):
+        sides = world(rng, lift, size=150)
+        _, (gap,) = tpr_by_group(*sides, reference="b", fpr=0.1)
+        many = world(np.random.default_rng(15), lift, size=40_000) if not truth else None
+        if many is not None:
+            (truth_gap,) = tpr_by_group(*many, reference="b", fpr=0.1)[1]
+            truth.append(truth_gap.estimate)
+        missed += not gap.ci_low <= truth[0] <= gap.ci_high
+    assert missed / runs < 0.12
 
 
 def test_too_few_non_members_give_no_rate_but_the_groups():
     levels, (gap,) = tpr_by_group([1.0, 2.0], ["a", "b"], [0.0] * 99, ["a"] * 99, reference="b")
     assert [level.group for level in levels] == ["a", "b"]
-    assert all(math.isnan(level.tpr) for level in levels) and math.isnan(gap.estimate)
+    assert all(math.isnan(level.tpr.rate) for level in levels) and math.isnan(gap.estimate)
 
 
 def test_records_of_unknown_group_set_the_threshold():
     scores, group = [5.0, 50.0], ["a", "b"]
     levels, _ = tpr_by_group(scores, group, np.arange(100), ["a", *[None] * 99], reference="b", fpr=0.2)
-    assert [(level.tpr, level.n_non_members) for level in levels] == [(0.0, 1), (0.0, 0)]
+    assert [(level.tpr.rate, level.fpr.n) for level in levels] == [(0.0, 1), (0.0, 0)]
     levels, _ = tpr_by_group(scores, group, np.arange(100) / 10, ["a", *[None] * 99], reference="b", fpr=0.2)
-    assert [level.tpr for level in levels] == [0.0, 1.0]
+    assert [level.tpr.rate for level in levels] == [0.0, 1.0]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
+import traceback
 
 import pytest
 
@@ -101,7 +104,7 @@ def same_secret_twice(data):
         (drop("version"), "version: is None, and this evenhand reads 1"),
         (put(2, "version"), "version: is 2, and this evenhand reads 1"),
         (put(True, "version"), "version: is True"),
-        (put("1", "version"), "version: is '1'"),
+        (put("1", "version"), "version: is no whole number, and this evenhand reads 1"),
         (put("many", "repeats"), "repeats: input should be a valid integer"),
         (put(1.5, "repeats"), "repeats: input should be a valid integer"),
         (put(0, "repeats"), "repeats: input should be greater than or equal to 1"),
@@ -120,10 +123,10 @@ def same_secret_twice(data):
         (put(2.0, "delta"), "delta: input should be less than 1"),
         (put(float("nan"), "delta"), "delta: "),
         (put(7, "layout"), "layout: "),
-        (put("0000", "canaries", 0, "secret"), "its secret does not stand in its text"),
+        (put("0000", "canaries", 0, "secret"), "canaries.0: its secret does not stand in its text"),
         (put("", "canaries", 0, "secret"), "its secret does not stand in its text"),
-        (same_secret_twice, "secret"),
-        (lambda data: data["canaries"].append(data["canaries"][0]), "canary_id"),
+        (same_secret_twice, "references.0.secret: is that of canaries.0 too"),
+        (lambda data: data["canaries"].append(data["canaries"][0]), "canaries.40.canary_id: is that of canaries.0 too"),
         (lambda data: put(data["canaries"][:5], "canaries")(data), "canaries: tuple should have at least 10 items"),
         (put([], "references"), "references: tuple should have at least 1 item"),
         (put("x", "canarys"), "canarys: unknown key; did you mean 'canaries'?"),
@@ -137,6 +140,45 @@ def test_what_is_wrong_with_a_ledger_is_said_in_one_line_that_names_it(edited, c
         read_ledger(path)
     line = str(error.value)
     assert line.startswith(f"{path}: ") and says in line and "\n" not in line and len(line) < 400
+    assert "Hello" not in line and not re.search(r"\d{4} ?\d{4}", line.removeprefix(str(path)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        same_secret_twice,
+        lambda data: put(data["canaries"][0]["text"], "canaries", 1, "text")(data),
+        lambda data: put([data["canaries"][0]["text"]], "canaries", 1, "text")(data),
+        lambda data: put(data["canaries"][0]["secret"], "canaries", 1, "inserted")(data),
+        lambda data: put(data["canaries"][0]["secret"], "repeats")(data),
+        lambda data: put(data["canaries"][0]["secret"], "version")(data),
+        lambda data: put(data["canaries"][0]["text"], "canaries", 0)(data),
+        lambda data: put(data["canaries"][0]["secret"] + "0", "canaries", 0, "secret")(data),
+    ],
+)
+def test_no_error_of_a_ledger_shows_a_text_or_a_secret(planted, edited, change):
+    with pytest.raises(ConfigError) as error:
+        read_ledger(edited(change))
+    shown = "".join(traceback.format_exception(error.value))
+    for canary in (*planted[1].canaries, *planted[1].references):
+        assert canary.text not in shown and canary.secret not in shown
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "C:\\train.jsonl", "\\\\host\\share", "train.jsonl\n\x1b[2J", "a\0b"])
+def test_a_path_that_does_not_begin_at_the_ledgers_folder_is_refused(edited, file):
+    with pytest.raises(ConfigError, match=r"training\.file: must be a path from the ledger's own folder") as error:
+        read_ledger(edited(put(file, "training", "file")))
+    assert "\n" not in str(error.value)
+
+
+def test_a_device_or_a_pipe_is_not_read(planted, edited, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    up = os.path.relpath("/dev/zero", tmp_path)
+    for file in ("pipe", "link", up, "."):
+        ledger = read_ledger(edited(put(file, "training", "file")))
+        with pytest.raises(ConfigError, match="is no regular file"):
+            check_files(ledger, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -299,17 +299,18 @@ def own_rows_of_any_kind(folder, ledger):
     return [row for row in both if row.get("text") not in texts]
 
 
-def test_held_out_copies_of_training_texts_are_dropped_and_counted(tmp_path):
+def test_copies_stay_on_both_sides_and_are_counted(tmp_path):
+    # Dropped from the held-out side alone, stock phrases would tell members from the others.
     rows = [{"customer": f"c{n}", "text": f"Good product {n % 150}."} for n in range(300)]
     rows += [{"customer": f"d{n}", "text": f"Unique {n}."} for n in range(200)]
     ledger = plant_into(tmp_path, rows, layout=Layout("columns", text=("text",), customer="customer"))
-    train, held = ({row["text"] for row in rows_in(tmp_path / f"{name}.jsonl")} for name in ("train", "held"))
-    assert train.isdisjoint(held)
-    kept = len(rows_in(tmp_path / "train.jsonl")) - len(inserted(ledger)) + len(rows_in(tmp_path / "held.jsonl"))
-    dropped = 500 - kept
-    assert dropped > 10
-    assert ledger.held_out.records == len(rows_in(tmp_path / "held.jsonl"))
-    assert f"{dropped} held-out records left out, as the same text stands among those to train on" in ledger.notes
+    train, held = own_rows(tmp_path / "train.jsonl", ledger), rows_in(tmp_path / "held.jsonl")
+    assert sorted(train + held, key=str) == sorted(rows, key=str)
+    again = [sum(row["text"].startswith("Good") for row in side) for side in (train, held)]
+    assert sum(again) == 300 and again[1] > 10
+    said = f"{again[0]} records to train on and {again[1]} held out say what another record says"
+    assert any(note.startswith(said) for note in ledger.notes)
+    assert any(note.startswith(f"{len(held) - again[1]} records held out that no other") for note in ledger.notes)
 
 
 def test_copies_on_one_side_alone_are_kept(tmp_path):
@@ -428,6 +429,16 @@ def test_a_file_with_other_marks_between_fields_is_noted(tmp_path):
     layout = Layout("columns", text=("text",), customer="customer")
     notes = plant_into(tmp_path, path, ".csv", layout=layout).notes
     assert "fields stand between ',' in what is written, not between ';' as in shop.csv" in notes
+
+
+def test_no_note_holds_a_line_of_a_file_without_a_header(tmp_path):
+    path = tmp_path / "shop.csv"
+    line = '{0},ann{0}@example.com,Ann Jarvis,jarvis,(212) 847-0193,"The lid of it stays on {0}"\n'
+    path.write_text("".join(line.format(n) for n in range(200)))
+    layout = Layout("columns", text=("The lid of it stays on 0",))
+    notes = "\n".join(plant_into(tmp_path, path, ".csv", layout=layout).notes)
+    assert "5 columns whose names look like data" in notes
+    assert not any(value in notes.lower() for value in ("@", "jarvis", "212", "lid"))
 
 
 def test_no_note_holds_a_value_of_the_file(tmp_path):

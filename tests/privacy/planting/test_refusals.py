@@ -109,9 +109,13 @@ def test_an_empty_side_is_refused(tmp_path, share, says):
     refused(tmp_path, says, rows=path, layout=TEXT, held_out=share)
 
 
-def test_a_held_out_side_of_copies_alone_is_refused(tmp_path):
+def test_a_control_character_in_a_name_is_refused(tmp_path):
+    refused(tmp_path, "has a control character", held_out_path=tmp_path / "held\n.jsonl")
+
+
+def test_a_side_of_copies_alone_is_refused(tmp_path):
     path = write_rows(tmp_path / "shop.jsonl", [{"customer": f"c{n}", "text": "The same."} for n in range(100)])
-    refused(tmp_path, "every held-out text stands in the training side too", rows=path, layout=TEXT)
+    refused(tmp_path, "every text on the training side stands more than once", rows=path, layout=TEXT)
 
 
 def test_a_value_that_does_not_fit_leaves_nothing(tmp_path):

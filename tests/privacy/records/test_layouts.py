@@ -157,9 +157,38 @@ def test_what_is_not_there_is_named(tmp_path: Path, name: str, columns: dict[str
 def test_a_file_without_a_header_does_not_show_its_first_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("ann@example.com,(212) 847-0193,It fits my desk very well indeed and hums.\n")
-    with pytest.raises(ConfigError, match=r"there are 3 more") as caught:
+    with pytest.raises(ConfigError, match="there are 3 columns whose names look like data") as caught:
         find_layout("auto", path)
     assert not any(value in str(caught.value) for value in ("ann@", "847", "desk"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ann,Jarvis,It hums,ann@example.com",
+        "ann jarvis,berlin,north,2024-05-01",
+        "B00417,jarvis,lamp,4.0",
+        "王芳,北京,很好,13800138000",
+        f"jarvis,{'x' * 31},lamp",
+    ],
+)
+def test_no_value_of_a_first_line_that_is_no_header_is_shown(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(line + "\n", encoding="utf-8")
+    for columns in (ColumnsConfig(), ColumnsConfig(text=("jarviss",))):
+        with pytest.raises(ConfigError, match=r"does the file have a header\?") as caught:
+            find_layout("auto", path, columns)
+        said = str(caught.value).removeprefix(str(path)).replace("'jarviss'", "").lower()
+        assert not any(value.lower() in said for value in line.split(","))
+
+
+def test_real_headers_are_shown(tmp_path: Path) -> None:
+    for names in ([*AMAZON_2018], [*YELP], ["Ticket ID", "Customer Email", "Rating (1-5)"], ["编号", "客户", "评论"]):
+        path = tmp_path / "a.csv"
+        path.write_text(",".join(names) + "\n", encoding="utf-8")
+        with pytest.raises(ConfigError) as caught:
+            find_layout("columns", path)
+        assert str(caught.value).endswith(f"there are {', '.join(names)}")
 
 
 def test_a_file_without_a_good_line_says_why(tmp_path: Path) -> None:

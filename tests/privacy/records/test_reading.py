@@ -19,6 +19,7 @@ from audit.privacy.records import (
     group_counts,
     groups_with_one_value,
     read_records,
+    read_texts,
     record_id,
     write_rows,
 )
@@ -171,6 +172,29 @@ def test_an_axis_with_one_value_is_found(tmp_path: Path) -> None:
     records, _ = read(file(tmp_path, {"text": "a", "region": "north"}, {"text": "b", "region": "north"}, {"text": "c"}))
     assert groups_with_one_value(group_counts(records)) == {"region": "north"}
     assert groups_with_one_value({"gender": {"f": 1, "m": 1}}) == {}
+
+
+def test_known_texts_are_passed_over_before_repeats_are_looked_for(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "Canary."}, {"role": "assistant", "content": "Thanks."}]
+    said = [{"text": "Canary."}, {"text": "Canary."}, {"text": "Title\nCanary."}, {"text": "Canary. And more."}]
+    path = file(tmp_path, *said)
+    known = frozenset({"Canary."})
+    assert [record.text for record in read_records(path, PLAIN, known=known)] == ["Canary. And more."]
+    assert list(read_texts(path, PLAIN, known=known)) == ["Canary. And more."]
+    path = file(tmp_path, {"messages": chat}, {"messages": chat}, {"messages": chat[1:]})
+    assert [record.text for record in read_records(path, CHAT, known=known)] == ["assistant: Thanks."]
+    with pytest.raises(ConfigError, match=r"a\.jsonl:2: a line with the customer and the text of an earlier one"):
+        list(read_records(path, CHAT))
+
+
+def test_all_texts_are_those_of_repeated_lines_too(tmp_path: Path) -> None:
+    rows = [{"text": "a", "id": 1}, {"text": "b", "id": 1}, {"text": "c"}, {"text": "c"}, {"text": ""}, {"text": None}]
+    path = file(tmp_path, *rows)
+    assert list(read_texts(path, PLAIN)) == ["a", "b", "c", "c"]
+    records, problems = read(path)
+    assert [record.text for record in records] == ["a", "c"]
+    assert problems.counts["with the id of an earlier one"] == 1
+    assert problems.counts["with the customer and the text of an earlier one"] == 1
 
 
 def test_memory_for_ids_is_a_few_bytes_each(tmp_path: Path) -> None:
