@@ -30,10 +30,8 @@ _WORDS: Final = {
     "in_training": "texts with a value that stands in the training data and not in the prompt",
     "learned": "texts with a value that stands in the training data, not in the prompt, and that {other} never emits",
 }
-_OTHER: Final[Mapping[Model, str]] = {
-    "target": "the model from before",
-    "base": "the audited model (the mirrored control: values that meet the training data by chance)",
-}
+_OTHER: Final[Mapping[Model, str]] = {"target": "the model from before", "base": "the audited model"}
+_MIRRORED: Final = "; the control for values that meet the training data by chance"
 
 
 def pii_rows(tables: Mapping[str, pa.Table], config: Config, *, with_base: bool) -> Iterator[dict[str, Any]]:
@@ -58,7 +56,10 @@ def _rates(sides: list[PiiRate], locale: str) -> Iterator[dict[str, Any]]:
     """Levels of the target and of the base where there is one, and the target less the base."""
     for row in sides:
         subject = _subject(row, locale)
-        method = f"{_WORDS[row.count].format(other=_OTHER[subject.arm])}; Wilson, over the prompts that were asked"
+        method = _WORDS[row.count].format(other=_OTHER[subject.arm])
+        if row.count != "any" and row.model == "base":
+            method += _MIRRORED
+        method += "; Wilson, over the prompts that were asked"
         if row.count == "learned" and len(sides) == 1:
             method += "; no model from before was named, so that what it emits is not taken off"
         columns = rate_columns(row.rate) | {"n_personas": 0, "n_templates": row.prompts}
@@ -89,7 +90,9 @@ def _customers(
     models: tuple[Model, ...] = ("target", "base") if with_base else ("target",)
     for model in models:
         leaked = leaked_customers(found, customers, model=model)
-        about, words = replace(subject, arm=model), f"{method}, and {_OTHER[model]} never emits it"
+        about, words = replace(subject, arm=model), method
+        if with_base:
+            words += f", and {_OTHER[model]} never emits it" + (_MIRRORED if model == "base" else "")
         whole[model] = next(_hits(one) for one in leaked if one.axis is None)
         yield finding(about, "mean", method=f"{words}; Wilson", **rate_of(whole[model], range(whole[model].size)))
         for axis in sorted({one.axis for one in leaked if one.axis is not None}):
