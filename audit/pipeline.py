@@ -348,8 +348,9 @@ def _judged(run: Run, looks: Sequence[str], steps: Sequence[str]) -> Mapping[str
 
     data = Manifest.load(run.folder).data
     if data.get("kind") == "privacy":
-        from audit.gate import decide_privacy
+        from audit.gate import check_privacy_rules, decide_privacy
 
+        check_privacy_rules(run.config)
         return {"verdicts": decide_privacy(run.table("findings"), run.config, unmeasured=data["not_measured"])}
     if steps:
         verdicts, judged = decide_steps(run.table("steps"), run.table("findings"), run.config)

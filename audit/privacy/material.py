@@ -82,6 +82,8 @@ def gather(settings: PrivacyConfig, seed: int) -> Material:
         }
         files = {side: path for side, path in files.items() if getattr(settings, side) is None}
         check_files(ledger, settings.ledger.parent, [side for side in SIDES if side in files])
+        if "members" in files:
+            _check_coins(ledger, files["members"], settings)
     own: dict[str, Path] = {side: path for side in SIDES if (path := getattr(settings, side))}
     files |= own
     if "members" in files and files["members"] == files.get("held_out"):
@@ -106,6 +108,23 @@ def gather(settings: PrivacyConfig, seed: int) -> Material:
         notes.append(f"records whose text stands more than once over both files are not compared: {many} are left out")
     members, held_out, dropped = _comparable(drawn["members"], drawn["held_out"])
     return Material(members, held_out, ledger, counts, (*notes, *dropped), files)
+
+
+def _check_coins(ledger: Ledger, path: Path, settings: PrivacyConfig) -> None:
+    """See that the training file holds the canaries whose coins say so, and no others."""
+    texts = {canary.text: canary for canary in ledger.canaries}
+    found = {
+        text
+        for record in read_records(path, ledger.layout, on_bad="skip", problems=Problems())
+        for text in (record.text, record.text.strip(), *(content for _, content in record.turns))
+        if text in texts
+    }
+    for canary in ledger.canaries:
+        if canary.inserted is not (canary.text in found):
+            raise ConfigError(
+                f"{settings.ledger}: canaries: the coin of {canary.canary_id} does not agree with {path.name}; take "
+                "the ledger as it was written, or plant again"
+            )
 
 
 def _repeated(

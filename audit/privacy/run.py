@@ -134,7 +134,8 @@ def start(
     claim(folder)
     manifest = Manifest.load(folder)
     asked = _asked(config, material)
-    if manifest.data and manifest.data.get("asked") != asked and not fresh:
+    begun = manifest.data.get("tables", {}).keys() - {"records"}  # a model has answered: not to be mixed with another
+    if begun and manifest.data.get("asked") != asked and not fresh:
         raise ConfigError(f"{folder}: holds a run with other settings; name another folder with --out, or add --fresh")
     if fresh and manifest.data:
         clear(folder)
@@ -204,7 +205,7 @@ def _read(
     held: PrivacyRun, texts: Sequence[Passage], table: Likelihoods, model: str, adapters: Adapters = "on"
 ) -> None:
     from audit.backends import open_backend
-    from audit.privacy.likelihood import score_passages
+    from audit.privacy.likelihood import Scorer, score_passages
 
     run, privacy = held.run, held.run.config.privacy
     named = run.config.changed("model", name=model)
@@ -219,10 +220,14 @@ def _read(
         key["adapters"] = adapters
 
     def make() -> Mapping[str, pa.Table]:
+        scorer = Scorer(named.model, "float32")
+        manifest = Manifest.load(run.folder)
+        manifest.data["base" if table == "likelihoods-base" else "model"] = dict(scorer.describe())
+        manifest.save()
         return {
             table: score_passages(
                 run.folder,
-                named.model,
+                scorer,
                 texts,
                 table=table,
                 max_tokens=privacy.max_tokens,
@@ -480,9 +485,10 @@ def _resolvable(config: Config) -> None:
         if name is not None:
             open_backend(config.changed("model", name=name))
     if config.privacy.generations:
-        from audit.privacy.pii import open_detector
+        from audit.privacy.pii import generation_prompts, open_detector
 
         open_detector(config.run.locale)
+        generation_prompts(config.run.locale, path=config.privacy.prompts)
 
 
 def _drop_parts(folder: Path, table: str) -> None:

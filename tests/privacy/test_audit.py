@@ -338,3 +338,34 @@ def test_an_axis_with_one_group_is_told_and_left_out(shop: Shop, tmp_path: Path)
 def lines_with(path: Path, **columns: str) -> Iterator[str]:
     for line in path.read_text(encoding="utf-8").splitlines():
         yield json.dumps(json.loads(line) | columns) + "\n"
+
+
+def test_a_coin_that_was_turned_is_noticed(shop: Shop, tmp_path: Path) -> None:
+    for name in ("train.jsonl", "held-out.jsonl", "ledger.json"):
+        (tmp_path / name).write_bytes((shop.folder / name).read_bytes())
+    ledger = json.loads((tmp_path / "ledger.json").read_text(encoding="utf-8"))
+    ledger["canaries"][3]["inserted"] = not ledger["canaries"][3]["inserted"]
+    (tmp_path / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"canaries: the coin of \w+ does not agree with train\.jsonl"):
+        audit_privacy(settings(shop, ledger=tmp_path / "ledger.json"), tmp_path / "run")
+
+
+def test_a_chinese_audit_ends(shop: Shop, tmp_path: Path) -> None:
+    config = settings(shop, ledger=None, base=None, generations=30).changed("run", locale="zh", max_new_tokens=4)
+    run, overall = audit_privacy(config, tmp_path / "run")
+    assert overall.outcome != "pass" and reports.write_reports(run).is_file()
+    recall = [row for row in pq.read_table(run / "findings.parquet").to_pylist() if row["metric"] == "pii_recall"]
+    assert {row["axis"] for row in recall} >= {"name", "gender"}
+
+
+def test_a_run_without_texts_names_its_model(shop: Shop, tmp_path: Path) -> None:
+    run, _ = audit_privacy(settings(shop, generations=0), tmp_path / "run")
+    manifest = Manifest.load(run).data
+    assert manifest["model"]["weights_sha256"] != manifest["base"]["weights_sha256"]
+
+
+def test_a_folder_in_which_no_model_answered_is_free(shop: Shop, tmp_path: Path) -> None:
+    broken = settings(shop, generations=0).changed("model", name=str(tmp_path))
+    with pytest.raises(ConfigError):
+        audit_privacy(broken, tmp_path / "run")
+    audit_privacy(settings(shop, generations=0, base=None), tmp_path / "run")

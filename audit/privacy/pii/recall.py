@@ -51,7 +51,7 @@ class Recall:
 def recall_by_group(detector: Detector, locale: str, config: Config | None = None) -> list[Recall]:
     """Recall of names by axis and group; a name counts as found if a PERSON overlaps it.
 
-    The names are those of the persona file where a config is given or the locale has a
+    The names are those of the persona file where the config names one or the locale has a
     shipped one, each with a family name, in every carrier sentence; otherwise the short
     list beside the sentences. Intervals are Wilson's with the name as the cluster, since
     one name is found or missed in most sentences alike.
@@ -91,7 +91,7 @@ def _material(locale: str, config: Config | None) -> tuple[tuple[str, ...], list
     for sentence in parsed.sentences:
         if slots_in(sentence, ("name",), f"{path}: sentences") != ["name"]:
             raise ConfigError(f"{path}: sentences: needs the slot {{name}} exactly once: {sentence!r}")
-    if parsed.names and config is None:
+    if parsed.names and (config is None or config.run.personas is None):
         return parsed.sentences, [(name, entry.attributes) for entry in parsed.names for name in entry.names]
     config = config or Config().changed("run", locale=locale)
     people = [
