@@ -95,6 +95,14 @@ class Scorer:
         """Whether the model carries adapters of PEFT, so that its base model comes for free."""
         return bool(getattr(self.model, "_hf_peft_config_loaded", False))
 
+    def _switch(self, on: bool) -> None:
+        """Turn PEFT's layers on or off themselves: transformers' own switch may ask for a PEFT not yet released."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        for module in self.model.modules():
+            if isinstance(module, BaseTunerLayer):
+                module.enable_adapters(enabled=on)
+
     @contextmanager
     def adapters(self, state: Adapters) -> Iterator[None]:
         """Take the adapters off for as long as the context is open, or leave them on.
@@ -109,11 +117,11 @@ class Scorer:
             return
         if not self.has_adapters():
             raise ConfigError(f"model {self.source.name!r}: has no adapters to take off; name its base model itself")
-        self.model.disable_adapters()
+        self._switch(False)
         try:
             yield
         finally:
-            self.model.enable_adapters()
+            self._switch(True)
 
     def describe(self) -> Mapping[str, Any]:
         """Load the model and tell the facts for the manifest."""
