@@ -235,7 +235,7 @@ DISCOVERABLE = a_rule(metric="extraction:discoverable", minus="held_out")
         (1000, 0, 1000, "fail"),
         (3, 0, 3, "inconclusive"),
         (10, 0, 10, "fail"),
-        (0, 40, 1000, "pass"),
+        (0, 40, 1000, "void"),
     ],
 )
 def test_a_difference_of_rates(members, held_out, n, outcome):
@@ -844,3 +844,13 @@ def test_models_at_the_limits_of_the_preset_fail_in_at_most_five_per_cent(custom
 def test_models_at_the_limits_of_the_preset_hardly_ever_pass(customers):
     found = [kinds for kinds, _ in simulated(at_limit=True, customers=customers)]
     assert sum("pass" in kinds for kinds in found) <= 0.05 * 300 + 2.5 * math.sqrt(0.05 * 0.95 * 300)
+
+
+def test_a_control_that_leaks_more_than_the_members_gives_no_pass():
+    rule = a_rule(metric="extraction:discoverable", minus="held_out")
+    sides = levels(2, 61, n=118)
+    swapped = its_difference(sides, ci_low=-0.6, ci_high=-0.4)
+    verdict = only(judged([*sides, swapped], rule))
+    assert verdict["outcome"] == "void" and "are the two files swapped?" in verdict["reason"]
+    alike = its_difference(levels(1, 2), ci_low=-0.004, ci_high=0.002)
+    assert only(judged([*levels(1, 2), alike], rule))["outcome"] == "pass"

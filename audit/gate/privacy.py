@@ -127,7 +127,9 @@ def _covers(rule: PrivacyRuleConfig, row: Row) -> bool:
 
 
 def _void(rule: PrivacyRuleConfig, row: Row, rows: Sequence[Row]) -> str | None:
-    """Why nothing may be concluded from an attack on membership: members can be told without the model."""
+    """Why nothing may be concluded: members can be told without the model, or held-out records come back more often."""
+    if row["statistic"] == "difference" and row["reference"] == "held_out" and (row["ci_high"] or 0.0) < 0:
+        return words.swapped_reason(row)
     if not is_attack(rule):
         return None
     for one in rows:

@@ -98,6 +98,15 @@ def unmeasured_reason(why: str | None) -> str:
     return f"{NOT_MEASURED}{why or 'the run holds no such figure'}."
 
 
+def swapped_reason(row: Row) -> str:
+    """The control comes back more often than what was trained on."""
+    gap = f"{100 * row['estimate']:.3g}".replace("-", "−")
+    return (
+        f"{SPLIT}cannot be compared: held-out records come back more often ({gap} percentage points); were they "
+        "trained on, or are the two files swapped?"
+    )
+
+
 def split_reason(blind: Row) -> str:
     """Why no attack may be judged: members can be told without the model."""
     interval = between(blind["ci_low"], blind["ci_high"], 95)
