@@ -39,6 +39,7 @@ class ModelConfig(Strict):
     batch_tokens: int = Field(1536, ge=64, description="tokens in one forward pass when decisions are read")
     batch_size: int = Field(64, ge=1, description="texts sampled side by side")
     threads: int | None = Field(None, ge=1, description="processor threads; all cores when not set")
+    prompt: str | None = Field(None, min_length=1, description="a named system prompt that is put before every probe")
 
 
 class RunConfig(Strict):
@@ -176,12 +177,56 @@ class PrivacyConfig(Strict):
     prompts: Path | None = Field(None, description="prompts of your own for them, in place of the shipped ones")
 
 
+class FinetuneConfig(Strict):
+    """[finetune]: what a model is trained on, and what of it is promised to stay private."""
+
+    train: Path | None = Field(None, description="records to train on; layout and columns are those of [privacy]")
+    private: bool = Field(True, description="differentially private; false trains without any promise")
+    epsilon: float | None = Field(None, gt=0, description="what may be spent; 8 where no noise_multiplier is given")
+    delta: float | Literal["auto"] = Field("auto", description="auto: 1 / public_size^1.1")
+    noise_multiplier: float | None = Field(None, gt=0, description="in place of epsilon: noise in units of the norm")
+    unit: Literal["record", "customer"] = Field("record", description="what is protected")
+    rows_per_customer: int = Field(8, ge=1, description="records of one customer that are trained on, with that unit")
+    public_size: int | None = Field(
+        None, ge=1, description="number of units that may be known; two leading digits of theirs when not set"
+    )
+    method: Literal["lora", "full"] = Field("lora", description="low-rank adapters, or every layer")
+    rank: int = Field(16, ge=1, description="of the adapters")
+    clipping: Literal["bookkeeping", "hooks", "ghost"] = Field("bookkeeping", description="how each unit is clipped")
+    max_grad_norm: float = Field(1.0, gt=0, description="clipping norm C of a unit's gradient")
+    batch: int = Field(64, ge=1, description="units that a step is expected to take")
+    epochs: float = Field(3.0, gt=0, description="how often a unit is expected to be taken")
+    steps: int | None = Field(None, ge=1, description="in place of epochs")
+    rate: float | None = Field(None, gt=0, description="learning rate; 1e-3 for adapters and 1e-4 for every layer")
+    max_tokens: int = Field(256, ge=8, description="tokens of a text that are trained on")
+    physical_batch: int = Field(8, ge=1, description="units in one forward pass; does not change what is learnt")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of frozen weights; what is trained, clipped and noised is float32"
+    )
+    augment: tuple[str, ...] = Field((), description="axes along which counterfactual copies are made, or all")
+    copies: int = Field(1, ge=1, description="counterfactual copies of a record")
+    seed: int | None = Field(None, ge=0, description="for studies: whoever knows it can take the noise off again")
+
+
+class MitigationConfig(Strict):
+    """[mitigation]: which variants are trained, and what they are compared by."""
+
+    epsilons: tuple[float, ...] = Field((8.0,), min_length=1, description="each gives a dp and a dp+cda variant")
+    variants: tuple[Literal["base", "ft", "ft+cda", "dp", "dp+cda"], ...] = ("base", "ft", "ft+cda", "dp", "dp+cda")
+    prompts: tuple[str, ...] = Field((), description="named system prompts, each put before the base model")
+    augment: tuple[str, ...] = Field(("all",), description="axes of the variants with counterfactual copies")
+    fairness: bool = Field(True, description="audit each variant's answers, as [run] says")
+    privacy: bool = Field(True, description="audit what each variant learnt by heart, as [privacy] says")
+
+
 class Config(Strict):
     """The whole of evenhand.toml."""
 
     model: ModelConfig = ModelConfig()
     run: RunConfig = RunConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    mitigation: MitigationConfig = MitigationConfig()
     reference: dict[str, str] = Field(
         default_factory=dict, description="axis = group that the others are compared with"
     )

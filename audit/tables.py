@@ -152,6 +152,32 @@ VERDICTS: Final = pa.schema(
     ]
 )
 
+# What each variant of a mitigation is like, and how it differs from another.
+FRONTIER: Final = pa.schema(
+    [
+        _need("cell", _TEXT),  # base, ft, ft-cda, dp-e8, dp-cda-e8, prompt-NAME
+        _need("variant", _TEXT),  # base, ft, ft+cda, dp, dp+cda, prompt
+        pa.field("epsilon", _REAL),  # what the training spends; null where it is not private
+        _need("domain", _TEXT),  # fairness, privacy, utility, budget
+        _need("metric", _TEXT),
+        _need("scale", _TEXT),
+        pa.field("task", _TEXT),
+        pa.field("locale", _TEXT),
+        pa.field("axis", _TEXT),
+        pa.field("group", _TEXT),
+        pa.field("reference", _TEXT),  # the group that a gap is to
+        pa.field("category", _TEXT),  # of privacy: inserted, not_inserted, member, held_out, generation
+        pa.field("versus", _TEXT),  # the cell that a change is from; null: the cell's own level
+        pa.field("estimate", _REAL),  # a level, or with versus the change from that cell to this one
+        pa.field("ci_low", _REAL),  # 95 %
+        pa.field("ci_high", _REAL),
+        pa.field("p_value", _REAL),  # of "the change is 0", descriptive
+        _need("n", pa.int64()),
+        _need("status", _TEXT),  # measured, unfinished, unmeasured
+        pa.field("reason", _TEXT),  # why not measured
+    ]
+)
+
 # What the scorers say of fixed texts in which only the identity is swapped: their own bias.
 CHECKS: Final = pa.schema(
     [
@@ -269,6 +295,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "customers": CUSTOMERS,
     "emitted": EMITTED,
     "leaks": LEAKS,
+    "frontier": FRONTIER,
 }
 
 # What a column of words may hold. None stands for a null.
@@ -308,6 +335,11 @@ VOCABULARY: Final[Mapping[str, Mapping[str, frozenset[str | None]]]] = {
     "detections": {"model": frozenset({"target", "base"})},
     "emitted": {"model": frozenset({"target", "base"})},
     "leaks": {"kind": frozenset({"suffix", "identifier", "canary"})},
+    "frontier": {
+        "variant": frozenset({"base", "ft", "ft+cda", "dp", "dp+cda", "prompt"}),
+        "domain": frozenset({"fairness", "privacy", "utility", "budget"}),
+        "status": frozenset({"measured", "unfinished", "unmeasured"}),
+    },
 }
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -326,6 +358,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "customers": ("axis", "group"),
     "emitted": ("record_id", "model"),
     "leaks": ("passage_id", "kind", "type"),
+    "frontier": (
+        *("cell", "versus", "domain", "metric", "task", "locale", "axis", "group", "reference", "category"),
+        "status",
+    ),
 }
 
 

@@ -18,7 +18,7 @@ from audit.errors import BackendError, NothingEvaluatedError
 from audit.gate import decide, overall
 from audit.manifest import Manifest
 
-VERBS = ("plan", "run", "score", "measure", "gate", "report", "list", "privacy", "calibrate")
+VERBS = ("plan", "run", "score", "measure", "gate", "report", "list", "privacy", "calibrate", "finetune", "mitigate")
 RULE = {"name": "refund", "task": "refund_decision", "metric": "log_odds", "axis": "gender", "tolerance": 0.2}
 # Estimate and standard error of the gap, and the lower end of the control, that lead to each outcome.
 FAIL, PASS, OPEN, DEAD = (0.8, 0.02, 0.4), (0.01, 0.01, 0.4), (0.1, 0.2, 0.4), (0.8, 0.02, -0.1)
@@ -228,7 +228,7 @@ def test_run_exits_0_whatever_the_verdict_unless_it_is_to_gate(monkeypatch: pyte
     monkeypatch.setattr(
         pipeline, "run_audit", lambda *args, **options: (folder, pipeline.gate(pipeline.resume(folder)))
     )
-    monkeypatch.setattr(cli, "_render", lambda *args: folder / "report.html")
+    monkeypatch.setattr(cli.runs, "render", lambda *args: folder / "report.html")
     codes = {option: evenhand("run", "--quiet", *option.split()).exit_code for option in ("", "--gate", "--strict")}
     assert codes == {"": 0, "--gate": 1, "--strict": 1}
 

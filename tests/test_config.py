@@ -119,7 +119,7 @@ def test_a_config_survives_the_manifest() -> None:
 
 def test_the_schema_describes_every_section() -> None:
     schema = Config.model_json_schema()
-    assert set(schema["properties"]) == {"model", "run", "privacy", "reference", "gate"}
+    assert set(schema["properties"]) == {"model", "run", "privacy", "finetune", "mitigation", "reference", "gate"}
 
 
 def test_values_cannot_be_changed_in_place() -> None:
