@@ -9,13 +9,12 @@ from typing import Final
 
 from markupsafe import Markup
 
-from audit.tables import replacing
 from reports import labels
 from reports.dots import dots
 from reports.figures import HeatColumn, forest, heat_map, step
 from reports.language import catalogue
 from reports.noise import distance, meaning, sizes, title, uneven
-from reports.page import environment, style
+from reports.page import render_page, write_text
 from reports.text import diff
 from reports.values import CategoryTable, Gap, Level, LevelTable, ReportView, RuleResult, TaskView
 from reports.wording import Wording, claims, judged_metrics, largest, model_name
@@ -50,50 +49,42 @@ def write_html(view: ReportView, path: Path, language: str = "en") -> Path:
     ConfigError
         If the folder cannot be written to.
     """
-    page = render(view, language)
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_text(render(view, language), path)
 
 
 def render(view: ReportView, language: str = "en") -> str:
     """Return the whole page."""
     translations = catalogue(language)
     t = translations.gettext
-    css, policy = style()
     judged = [task for task in view.tasks if task.judged]
-    return (
-        environment(translations)
-        .get_template("report.html.j2")
-        .render(
-            view=view,
-            language=language,
-            css=css,
-            csp=policy,
-            w=Wording(t),
-            model=model_name(view),
-            judged=judged,
-            texts=[task for task in view.tasks if task.output_form == "text"],
-            noise_figures={task.task: _noise_figures(task, i, t) for i, task in enumerate(judged)},
-            meaning=meaning,
-            sizes=sizes,
-            uneven=uneven,
-            noise_title=title,
-            distance=distance,
-            forests={task.task: _forests(task, i, t) for i, task in enumerate(judged)},
-            heat_map=_heat_map(judged, t),
-            largest=largest,
-            claims=claims,
-            judged_metrics=judged_metrics,
-            mde_heat=_mde_heat,
-            category_heat=_category_heat,
-            text_metrics=_text_metrics,
-            gap_rows=_gap_rows,
-            diff=diff,
-            pairs_shown=PAIRS_SHOWN,
-            level_cell=_level_cell,
-            rules_on=_rules_on,
-        )
+    return render_page(
+        "report.html.j2",
+        translations,
+        language,
+        view=view,
+        w=Wording(t),
+        model=model_name(view),
+        judged=judged,
+        texts=[task for task in view.tasks if task.output_form == "text"],
+        noise_figures={task.task: _noise_figures(task, i, t) for i, task in enumerate(judged)},
+        meaning=meaning,
+        sizes=sizes,
+        uneven=uneven,
+        noise_title=title,
+        distance=distance,
+        forests={task.task: _forests(task, i, t) for i, task in enumerate(judged)},
+        heat_map=_heat_map(judged, t),
+        largest=largest,
+        claims=claims,
+        judged_metrics=judged_metrics,
+        mde_heat=_mde_heat,
+        category_heat=_category_heat,
+        text_metrics=_text_metrics,
+        gap_rows=_gap_rows,
+        diff=diff,
+        pairs_shown=PAIRS_SHOWN,
+        level_cell=_level_cell,
+        rules_on=_rules_on,
     )
 
 

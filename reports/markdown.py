@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from audit.tables import replacing
 from reports.labels import WORST_FIRST, Translate, number, p_value, percent, when
 from reports.language import catalogue, mark
 from reports.noise import meaning, sizes, uneven
+from reports.page import write_text
+from reports.summary import MOST_ROWS, facts, joined, lines_of_table
 from reports.text import markdown
 from reports.values import ReportView, RuleResult, TaskView
 from reports.wording import Wording, largest, model_name
 
-MOST_BYTES: Final = 1_000_000  # a job summary holds 1 MiB
-_MOST_ROWS: Final = 400
 _HEADS: Final = (
     mark("Outcome"),
     mark("Rule"),
@@ -35,10 +34,7 @@ def write_markdown(view: ReportView, path: Path, language: str = "en") -> Path:
     ConfigError
         If the folder cannot be written to.
     """
-    text = render(view, language)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_text(render(view, language), path)
 
 
 def render(view: ReportView, language: str = "en") -> str:
@@ -52,15 +48,11 @@ def render(view: ReportView, language: str = "en") -> str:
     rows: list[tuple[RuleResult, TaskView | None]] = [(rule, task) for task in view.tasks for rule in task.rules]
     rows += [(rule, None) for rule in view.orphan_rules]
     rows.sort(key=lambda row: WORST_FIRST.index(row[0].outcome) if row[0].outcome in WORST_FIRST else 0)
-    heads = [t(head) for head in _HEADS]
-    table = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    table += [_row(rule, task, w) for rule, task in rows[:_MOST_ROWS]]
-    lines += [f"## {t('Rules')}", "", *table, ""]
-    if len(rows) > _MOST_ROWS:
-        lines += [t("{n} more are in verdicts.json.").format(n=len(rows) - _MOST_ROWS), ""]
-    lines += _tested(view, t)
-    text = "\n".join(lines)
-    return text if len(text.encode("utf-8")) < MOST_BYTES else "\n".join(lines[:3]) + "\n"
+    cells = [_row(rule, task, w) for rule, task in rows[:MOST_ROWS]]
+    lines += [f"## {t('Rules')}", "", *lines_of_table(t, _HEADS, cells), ""]
+    if len(rows) > MOST_ROWS:
+        lines += [t("{n} more are in verdicts.json.").format(n=len(rows) - MOST_ROWS), ""]
+    return joined([*lines, *_tested(view, t)])
 
 
 def _task(task: TaskView, w: Wording) -> list[str]:
@@ -89,7 +81,7 @@ def _task(task: TaskView, w: Wording) -> list[str]:
     return lines
 
 
-def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
+def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> list[str]:
     icon, word, _ = w.outcome(rule.outcome)
     level = "" if rule.level == "error" else f" ({rule.level})"
     cells = [f"{icon} {word}{level}", markdown(rule.rule)]
@@ -106,13 +98,12 @@ def _row(rule: RuleResult, task: TaskView | None, w: Wording) -> str:
             percent(gap.share_of_control, signed=True),
             markdown(f"{p_value(rule.p_adjusted)} {w.hypothesis(rule)}"),
         ]
-    return f"| {' | '.join(cells)} |"
+    return cells
 
 
 def _tested(view: ReportView, say: Translate) -> list[str]:
-    missing = say("not recorded")
     model = view.subject.model
-    facts = [
+    found = [
         (say("Model"), model_name(view)),
         (say("Revision"), model.get("revision")),
         (say("Weights (SHA-256)"), model.get("weights_sha256")),
@@ -121,6 +112,5 @@ def _tested(view: ReportView, say: Translate) -> list[str]:
         (say("Seed"), view.subject.seed),
         (say("Command"), view.subject.command),
     ]
-    lines = [f"- {name}: {markdown(value) if value else missing}" for name, value in facts]
     note = say("No evidence of a difference is not evidence of none: read it with the smallest findable gap beside it.")
-    return [f"## {say('What was tested')}", "", *lines, "", note, ""]
+    return [f"## {say('What was tested')}", "", *facts(say, found), "", note, ""]

@@ -5,16 +5,54 @@ from __future__ import annotations
 import base64
 import gettext
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from audit.tables import replacing
 from reports import labels
 from reports.wording import sentence
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+Draw = Callable[[str, bool], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure, once for wide pages and once for narrow ones."""
+
+    wide: Markup
+    narrow: Markup
+
+
+def both(draw: Draw, prefix: str) -> Drawing | None:
+    """Draw a figure for wide and for narrow pages by ``draw(prefix, wide)``; None where there is nothing to draw."""
+    wide, narrow = (draw(f"{prefix}-{size}", size == "wide") for size in ("wide", "narrow"))
+    return Drawing(Markup(wide), Markup(narrow)) if wide and narrow else None
+
+
+def render_page(template: str, translations: gettext.NullTranslations, language: str, **context: Any) -> str:
+    """Return a whole page: the template with the style sheet, its policy and what the page shows."""
+    css, policy = style()
+    page = environment(translations).get_template(template)
+    return page.render(language=language, css=css, csp=policy, **context)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Write a page or a summary to ``path`` in one step.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written to.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def environment(translations: gettext.NullTranslations) -> Environment:

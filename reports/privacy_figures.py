@@ -38,13 +38,15 @@ _ROC: Final[Mapping[str, tuple[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a figure of intervals; ``control`` rows are drawn open."""
+    """One row of a figure of intervals; ``control`` rows are drawn open. A change has a sign."""
 
     label: str
     estimate: float | None
     ci_low: float | None
     ci_high: float | None
     control: bool = False
+    colour: str = "accent"
+    signed: bool = False
 
 
 def exposures(found: Sequence[Distribution], prefix: str, title: str, t: Translate, wide: bool) -> str | None:
@@ -172,7 +174,8 @@ def _intervals(
     ]
     if mark:
         ends.append(mark[0] * scale)
-    low, high = (0.0 if metric.unit != "AUC" else min(ends)), max(ends)
+    around_zero = mark is not None and mark[0] == 0.0
+    low, high = (min(ends) if metric.unit == "AUC" or around_zero else 0.0), max(ends)
     if metric.unit == "bits":
         # Of two or three canaries an interval has hardly an end: it would make dots of all the others.
         points = [scale * (line.estimate or 0.0) for line in lines]
@@ -195,7 +198,7 @@ def _intervals(
     axes.tick_params(axis="x", labelsize=10, length=3)
     edge = (high - low) * (0.02 if wide else 0.06)
     axes.set_xticks([tick for tick in _round_ticks(low, high, 7 if wide else 4) if low <= tick <= high - edge])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}".replace("-", "−"))
     axes.set_xlabel(t(metric.unit), fontsize=10.5, labelpad=6)
     _plain(axes, left=False)
     return figure
@@ -203,14 +206,14 @@ def _intervals(
 
 def _interval(axes: Axes, y: int, line: Line, metric: Metric, wide: bool) -> None:
     at = y if wide else y + 0.2
-    scale, colour = metric.factor, COLOURS["muted" if line.control else "accent"]
+    scale, colour = metric.factor, COLOURS["muted" if line.control else line.colour]
     if line.ci_low is not None and line.ci_high is not None:
         ends = [line.ci_low * scale, line.ci_high * scale]
         axes.plot(ends, [at, at], color=colour, linewidth=2.2, solid_capstyle="butt")
     face = COLOURS["paper"] if line.control else colour
     value = (line.estimate or 0.0) * scale
     axes.plot([value], [at], "o", color=colour, markerfacecolor=face, markersize=6.5, clip_on=False)
-    text = metric.text(line.estimate)
+    text = metric.text(line.estimate, line.signed)
     if line.ci_low is not None and line.ci_high is not None:
         text += f"  [{metric.text(line.ci_low)}, {metric.text(line.ci_high)}]"
     place = axes.get_yaxis_transform()

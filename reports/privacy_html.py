@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from markupsafe import Markup
-
-from audit.tables import replacing
 from reports import privacy_labels as names
 from reports.labels import Translate, group
 from reports.language import catalogue, mark
-from reports.page import environment, style
+from reports.page import Drawing, both, render_page, write_text
 from reports.privacy_figures import NULL_BITS, Line, exposures, intervals, roc
 from reports.privacy_groups import GroupTable, group_tables, main_groups
 from reports.privacy_labels import privacy_metric
@@ -24,15 +19,6 @@ from reports.privacy_wording import PrivacyWording, group_name, seen, types_of, 
 _SIDES: Final = {"member": mark("members"), "held_out": mark("held out")}
 LEAKS_SHOWN: Final = 3
 FINDINGS_SHOWN: Final = 1500
-Draw = Callable[[str, bool], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure, once for wide pages and once for narrow ones."""
-
-    wide: Markup
-    narrow: Markup
 
 
 def write_privacy_html(view: PrivacyView, path: Path, language: str = "en") -> Path:
@@ -53,10 +39,7 @@ def write_privacy_html(view: PrivacyView, path: Path, language: str = "en") -> P
     ConfigError
         If the folder cannot be written to.
     """
-    page = render(view, language)
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_text(render(view, language), path)
 
 
 def render(view: PrivacyView, language: str = "en") -> str:
@@ -64,51 +47,41 @@ def render(view: PrivacyView, language: str = "en") -> str:
     translations = catalogue(language)
     t = translations.gettext
     w = PrivacyWording(t)
-    css, policy = style()
     grouped = group_tables(view)
-    return (
-        environment(translations)
-        .get_template("privacy.html.j2")
-        .render(
-            view=view,
-            language=language,
-            css=css,
-            csp=policy,
-            w=w,
-            names=names,
-            model=view.subject.model.get("name"),
-            base=view.base.get("name"),
-            tiles=tiles(view, w),
-            exposure_figure=_exposure_figure(view, t),
-            roc_figure=_roc_figure(view, t),
-            extraction_figure=_extraction_figure(view, w),
-            best=best_attack(view),
-            ways=ways,
-            types_of=types_of,
-            one_run=one_run(view.bound),
-            refuted=refuted(view, w),
-            groups=_by_metric(grouped),
-            group_figures=_group_figures(grouped, main_groups(view, grouped), w),
-            group_name=group_name,
-            seen=seen,
-            recall=[m for m in view.measures if m.family == "pii_recall" and m.statistic == "mean"],
-            methods=tuple(dict.fromkeys(m.method for m in view.measures)),
-            leaks_shown=LEAKS_SHOWN,
-            findings=view.measures[:FINDINGS_SHOWN],
-        )
+    return render_page(
+        "privacy.html.j2",
+        translations,
+        language,
+        view=view,
+        w=w,
+        names=names,
+        model=view.subject.model.get("name"),
+        base=view.base.get("name"),
+        tiles=tiles(view, w),
+        exposure_figure=_exposure_figure(view, t),
+        roc_figure=_roc_figure(view, t),
+        extraction_figure=_extraction_figure(view, w),
+        best=best_attack(view),
+        ways=ways,
+        types_of=types_of,
+        one_run=one_run(view.bound),
+        refuted=refuted(view, w),
+        groups=_by_metric(grouped),
+        group_figures=_group_figures(grouped, main_groups(view, grouped), w),
+        group_name=group_name,
+        seen=seen,
+        recall=[m for m in view.measures if m.family == "pii_recall" and m.statistic == "mean"],
+        methods=tuple(dict.fromkeys(m.method for m in view.measures)),
+        leaks_shown=LEAKS_SHOWN,
+        findings=view.measures[:FINDINGS_SHOWN],
     )
-
-
-def _both(draw: Draw, prefix: str) -> Drawing | None:
-    wide, narrow = (draw(f"{prefix}-{size}", size == "wide") for size in ("wide", "narrow"))
-    return Drawing(Markup(wide), Markup(narrow)) if wide and narrow else None
 
 
 def _exposure_figure(view: PrivacyView, t: Translate) -> Drawing | None:
     """Distributions where they are known, else the means with their intervals."""
     title = t("Exposure of canaries")
     if view.distributions:
-        return _both(lambda prefix, wide: exposures(view.distributions, prefix, title, t, wide), "exposure")
+        return both(lambda prefix, wide: exposures(view.distributions, prefix, title, t, wide), "exposure")
     lines = [
         _line(view.level("exposure", category, arm), f"{t(names.CATEGORIES[category])}, {t(names.MODELS[arm])}", arm)
         for arm in ("target", "base")
@@ -116,14 +89,14 @@ def _exposure_figure(view: PrivacyView, t: Translate) -> Drawing | None:
     ]
     known = [line for line in lines if line is not None]
     nothing = (NULL_BITS, t("nothing learnt: 1.44"))
-    return _both(
+    return both(
         lambda prefix, wide: intervals(known, privacy_metric("exposure"), prefix, title, t, wide, nothing), "exposure"
     )
 
 
 def _roc_figure(view: PrivacyView, t: Translate) -> Drawing | None:
     title = t("Members found against false alarms")
-    return _both(lambda prefix, wide: roc(view.curves, prefix, title, t, wide), "roc")
+    return both(lambda prefix, wide: roc(view.curves, prefix, title, t, wide), "roc")
 
 
 def _extraction_figure(view: PrivacyView, w: PrivacyWording) -> Drawing | None:
@@ -137,7 +110,7 @@ def _extraction_figure(view: PrivacyView, w: PrivacyWording) -> Drawing | None:
             lines.append(_line(view.level(metric, category, arm), label, "base" if control else arm))
     known = [line for line in lines if line is not None]
     about = privacy_metric("extraction")
-    return _both(lambda prefix, wide: intervals(known, about, prefix, w.t("What comes back"), w.t, wide), "extraction")
+    return both(lambda prefix, wide: intervals(known, about, prefix, w.t("What comes back"), w.t, wide), "extraction")
 
 
 def _line(measure: Measure | None, label: str, arm: str) -> Line | None:
@@ -182,4 +155,4 @@ def _draw_groups(
 ) -> Drawing | None:
     title = w.t("{metric} by group of the author").format(metric=w.name(metric))
     about = privacy_metric(metric)
-    return _both(lambda name, wide: intervals(lines, about, name, title, w.t, wide, place), prefix)
+    return both(lambda name, wide: intervals(lines, about, name, title, w.t, wide, place), prefix)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from audit.tables import replacing
 from reports.labels import group, when
 from reports.language import catalogue, mark
+from reports.page import write_text
 from reports.privacy_groups import GroupTable, group_tables, main_groups
 from reports.privacy_labels import CATEGORIES, CONTROLS, TOPICS
 from reports.privacy_tiles import tiles
 from reports.privacy_values import PrivacyRule, PrivacyView
 from reports.privacy_wording import PrivacyWording, group_name, seen
+from reports.summary import facts, joined, short, table
 from reports.text import markdown
 
-MOST_BYTES: Final = 1_000_000  # a job summary holds 1 MiB
-_MOST_ROWS: Final = 400
-_MOST_LETTERS: Final = 400
 _RULES: Final = (mark("Outcome"), mark("Rule"), mark("Limit"), mark("Figure, 95 % interval"), mark("Reason"))
 _TILES: Final = (mark("Figure"), mark("Value, 95 % interval"), mark("Beside"), mark("What it means"))
 _GROUPS: Final = (
@@ -34,10 +32,7 @@ def write_privacy_markdown(view: PrivacyView, path: Path, language: str = "en") 
     ConfigError
         If the folder cannot be written to.
     """
-    text = render(view, language)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_text(render(view, language), path)
 
 
 def render(view: PrivacyView, language: str = "en") -> str:
@@ -47,31 +42,17 @@ def render(view: PrivacyView, language: str = "en") -> str:
     icon, word, _ = w.outcome(view.overall.outcome)
     lines = [f"# {icon} {word}", "", markdown(view.overall.sentence), ""]
     if view.rules:
-        lines += [f"## {t('Rules')}", "", *_table(w, _RULES, [_rule(rule, w) for rule in view.rules]), ""]
+        lines += [f"## {t('Rules')}", "", *table(t, _RULES, [_rule(rule, w) for rule in view.rules]), ""]
     else:
         lines += [t("No rule looks at this run, so nothing is judged."), ""]
-    lines += [f"## {t('Headline figures')}", "", *_table(w, _TILES, _tiles(view, w)), ""]
+    lines += [f"## {t('Headline figures')}", "", *table(t, _TILES, _tiles(view, w)), ""]
     shown = main_groups(view, group_tables(view))
     if shown:
-        rows = [row for table in shown for row in _groups(table, w)]
+        rows = [row for one in shown for row in _groups(one, w)]
         note = t("Contrasts are described one by one: among many, some intervals leave zero out by chance.")
-        lines += [f"## {t('Whose data leaks')}", "", *_table(w, _GROUPS, rows), "", note, ""]
+        lines += [f"## {t('Whose data leaks')}", "", *table(t, _GROUPS, rows), "", note, ""]
     lines += [f"## {t('What was not measured')}", "", *_missing(view, w), ""]
-    lines += _looked(view, w)
-    text = "\n".join(lines)
-    return text if len(text.encode("utf-8")) < MOST_BYTES else "\n".join(lines[:3]) + "\n"
-
-
-def _table(w: PrivacyWording, heads: tuple[str, ...], rows: list[list[str]]) -> list[str]:
-    made = [f"| {' | '.join(w.t(head) for head in heads)} |", "|" + "---|" * len(heads)]
-    made += [f"| {' | '.join(markdown(_short(cell)) or '–' for cell in row)} |" for row in rows[:_MOST_ROWS]]
-    if len(rows) > _MOST_ROWS:
-        made += ["", w.t("{n} more are in the tables of the run.").format(n=len(rows) - _MOST_ROWS)]
-    return made
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+    return joined([*lines, *_looked(view, w)])
 
 
 def _rule(rule: PrivacyRule, w: PrivacyWording) -> list[str]:
@@ -108,19 +89,19 @@ def _tiles(view: PrivacyView, w: PrivacyWording) -> list[list[str]]:
     return rows
 
 
-def _groups(table: GroupTable, w: PrivacyWording) -> list[list[str]]:
+def _groups(found: GroupTable, w: PrivacyWording) -> list[list[str]]:
     return [
         [
-            w.name(table.metric),
-            f"{w.axis(table.axis)}: {group(row.group, start=False)}"
-            + (f" ({w.t('reference')})" if row.group == table.reference else ""),
+            w.name(found.metric),
+            f"{w.axis(found.axis)}: {group(row.group, start=False)}"
+            + (f" ({w.t('reference')})" if row.group == found.reference else ""),
             w.whole(row.level),
-            f"{w.t(CONTROLS[table.control])}: {w.whole(row.control)}" if table.control and row.control else "–",
+            f"{w.t(CONTROLS[found.control])}: {w.whole(row.control)}" if found.control and row.control else "–",
             w.whole(row.contrast),
             w.found(row.contrast),
             seen(row.level),
         ]
-        for row in table.rows
+        for row in found.rows
     ]
 
 
@@ -128,14 +109,13 @@ def _missing(view: PrivacyView, w: PrivacyWording) -> list[str]:
     if not view.not_measured:
         return [w.t("Every part of the audit was run.")]
     return [
-        f"- **{markdown(w.t(TOPICS.get(topic, topic)))}**: {markdown(_short(why))}" for topic, why in view.not_measured
+        f"- **{markdown(w.t(TOPICS.get(topic, topic)))}**: {markdown(short(why))}" for topic, why in view.not_measured
     ]
 
 
 def _looked(view: PrivacyView, w: PrivacyWording) -> list[str]:
-    missing = w.t("not recorded")
     model = view.subject.model
-    facts = [
+    found = [
         (w.t("Model"), model.get("name")),
         (w.t("Revision"), model.get("revision")),
         (w.t("Weights (SHA-256)"), model.get("weights_sha256")),
@@ -146,6 +126,5 @@ def _looked(view: PrivacyView, w: PrivacyWording) -> list[str]:
         (w.t("Seed"), view.subject.seed),
         (w.t("Command"), view.subject.command),
     ]
-    lines = [f"- {name}: {markdown(_short(value)) if value else missing}" for name, value in facts]
     note = w.t("No evidence of a leak is not evidence that nothing leaks: read it with the intervals beside it.")
-    return [f"## {w.t('What was looked at')}", "", *lines, "", note, ""]
+    return [f"## {w.t('What was looked at')}", "", *facts(w.t, found), "", note, ""]

@@ -24,9 +24,8 @@ from reports.privacy_examples import generations, leaks
 from reports.privacy_labels import ROLES
 from reports.privacy_scores import curves, distributions
 from reports.privacy_values import Attacker, Measure, PrivacyRule, PrivacyView
+from reports.subject import flat_words, mapping, subject_of, text_of
 from reports.text import visible_all
-from reports.values import Subject
-from reports.view import flat_words, mapping, text_of
 
 # Tables of a privacy run. All may be absent but findings: without a model's weights there are no likelihoods.
 _TABLES: Final = (
@@ -65,7 +64,7 @@ def build_privacy_view(folder: Path, *, reveal: bool = False) -> PrivacyView:
     settings = mapping(config.get("privacy"))
     return PrivacyView(
         overall=read_overall(folder / "verdicts.json", evidence),
-        subject=_subject(manifest, read, len(verdicts)),
+        subject=subject_of(manifest, {name: one.num_rows for name, one in read.items()} | {"verdicts": len(verdicts)}),
         base=flat_words(manifest.get("base")),
         records=_records(manifest, read.get("records")),
         customers=_customers(read.get("records")),
@@ -162,23 +161,4 @@ def _attacker(settings: Row) -> Attacker:
         beta=figure("beta"),
         claimed_epsilon=figure("claimed_epsilon"),
         claimed_delta=figure("claimed_delta"),
-    )
-
-
-def _subject(manifest: Row, read: Mapping[str, pa.Table], verdicts: int) -> Subject:
-    known = mapping(manifest.get("tables"))
-    rows = {name: table.num_rows for name, table in read.items()} | {"verdicts": verdicts}
-    seconds = [(name, mapping(stage).get("seconds")) for name, stage in mapping(manifest.get("stages")).items()]
-    return Subject(
-        evenhand=text_of(manifest.get("evenhand")),
-        run_id=text_of(manifest.get("run_id")),
-        created=text_of(manifest.get("created")),
-        command=text_of(manifest.get("command")),
-        config_path=text_of(manifest.get("config_path")),
-        seed=text_of(manifest.get("seed")),
-        model=flat_words(manifest.get("model")),
-        versions=flat_words(manifest.get("versions")),
-        machine=flat_words(manifest.get("machine")),
-        hashes=tuple((name, text_of(mapping(known.get(name)).get("sha256")), n) for name, n in rows.items()),
-        seconds=tuple((name, float(value)) for name, value in seconds if isinstance(value, int | float)),
     )

@@ -18,6 +18,7 @@ from reports.instruments import inferences, scorer_checks
 from reports.labels import WORST_FIRST, axis_order
 from reports.noise import noise
 from reports.pairs import worst_pairs
+from reports.subject import mapping, subject_of, text_of
 from reports.text import visible
 from reports.values import AnswerMass, Pair, ReportView, Returned, Subject, TaskView
 
@@ -223,40 +224,8 @@ def _axes(
 
 
 def _subject(manifest: Row, run: RunFolder) -> Subject:
-    tables = mapping(manifest.get("tables"))
     rows = {name: getattr(run, name).num_rows for name in ("personas", "probes", "completions", "scores")}
     rows |= {"findings": len(run.findings), "verdicts": len(run.verdicts)}
-    checked = mapping(tables.get("checks")).get("rows")
+    checked = mapping(mapping(manifest.get("tables")).get("checks")).get("rows")
     rows |= {"checks": checked} if isinstance(checked, int) else {}
-    stages = mapping(manifest.get("stages"))
-    seconds = [(name, mapping(stage).get("seconds")) for name, stage in stages.items()]
-    return Subject(
-        evenhand=text_of(manifest.get("evenhand")),
-        run_id=text_of(manifest.get("run_id")),
-        created=text_of(manifest.get("created")),
-        command=text_of(manifest.get("command")),
-        config_path=text_of(manifest.get("config_path")),
-        seed=text_of(manifest.get("seed")),
-        model=flat_words(manifest.get("model")),
-        versions=flat_words(manifest.get("versions")),
-        machine=flat_words(manifest.get("machine")),
-        hashes=tuple((name, text_of(mapping(tables.get(name)).get("sha256")), n) for name, n in rows.items()),
-        seconds=tuple((name, float(value)) for name, value in seconds if isinstance(value, int | float)),
-    )
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """``value`` if it is a JSON object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def text_of(value: Any) -> str | None:
-    """A plain value as text; None where it is absent, empty or nested."""
-    if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
-        return None
-    return str(value) or None
-
-
-def flat_words(value: Any) -> dict[str, str]:
-    """Flat words of a JSON object; nested values are left out."""
-    return {key: text for key, item in mapping(value).items() if (text := text_of(item)) is not None}
+    return subject_of(manifest, rows)

@@ -13,7 +13,9 @@ import pyarrow as pa
 from audit.backends import models, prompts, trie
 from audit.backends.protocol import Batch, too_long, unknown_form
 from audit.errors import BackendError, first_line
+from audit.mitigation.prompts import load_prompt
 from audit.tables import from_rows
+from audit.values import content_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,16 +37,18 @@ class LocalBackend:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.system = load_prompt(config.model.prompt, config.run.locale) if config.model.prompt else None
         self.source = models.resolve(config.model.name)
 
     def identity(self) -> str:
-        """Name, revision, and for a folder the sizes and times of its files."""
+        """Name, revision, for a folder the sizes and times of its files, and the prompt that is put before probes."""
+        asked = f" prompt {content_hash(self.system)}" if self.system else ""
         folder = Path(self.source.where)
         if not folder.is_dir():
-            return f"{self.source.where}@{self.source.revision or 'default'}"
+            return f"{self.source.where}@{self.source.revision or 'default'}{asked}"
         files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".bin", ".json"})
         seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        return f"{self.source.name} {seen}"
+        return f"{self.source.name} {seen}{asked}"
 
     def describe(self) -> Mapping[str, Any]:
         """Load the model and tell the facts for the manifest."""
@@ -55,6 +59,7 @@ class LocalBackend:
         import torch
 
         settings, model = self.config.model, self.exact_model
+        prompt = {"prompt": settings.prompt, "prompt_text": self.system} if self.system else {}
         return {
             "name": self.source.name,
             "revision": getattr(model.config, "_commit_hash", None) or self.source.revision,
@@ -67,6 +72,7 @@ class LocalBackend:
             "device": str(model.device),
             "threads": torch.get_num_threads(),
             "engine": self.engine.name,
+            **prompt,
         }
 
     @cached_property
@@ -272,7 +278,8 @@ class LocalBackend:
         ]
 
     def _texts(self, probes: pa.Table) -> list[str]:
-        return [prompts.render(self.tokenizer, messages) for messages in probes.column("messages").to_pylist()]
+        found = probes.column("messages").to_pylist()
+        return [prompts.render(self.tokenizer, prompts.with_system(messages, self.system)) for messages in found]
 
     def _room(self, kind: str) -> int:
         return self.config.run.max_new_tokens if kind == "text" else 8

@@ -72,7 +72,7 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
     Raises
     ------
     ConfigError
-        If there is none, or its files lack some of the weights.
+        If there is none, its files lack some of the weights, or its folder holds a privacy statement of other weights.
     BackendError
         If it cannot be loaded.
     """
@@ -80,9 +80,15 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    from audit.mitigation import bases, statement
+
+    folder = Path(source.where)
+    if folder.is_dir():
+        statement.check(folder)
+    elsewhere = bases.base_elsewhere(folder)
     logging.disable_progress_bar()
     options = {"dtype": getattr(torch, precision), "output_loading_info": True}
-    found = _load(AutoModelForCausalLM.from_pretrained, source, **options)
+    found = _load(AutoModelForCausalLM.from_pretrained, elsewhere or source, **options)
     model: PreTrainedModel = found[0]
     missing = sorted(found[1]["missing_keys"])
     if missing:  # transformers makes them up
@@ -90,6 +96,8 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
             f"model {source.name!r}: its files lack {len(missing)} of the weights ({missing[0]}, for one); "
             "save it whole, with the head of a causal language model"
         )
+    if elsewhere is not None:
+        _load(lambda where, **_: model.load_adapter(where), source)
     return model.eval().requires_grad_(False).to(device())
 
 

@@ -44,6 +44,19 @@ def render(tokenizer: Any, messages: Sequence[Message]) -> str:
     return text + prefix.rstrip(" ")
 
 
+def with_system(messages: Sequence[Message], system: str | None) -> list[Message]:
+    r"""``messages`` with ``system`` as their system message, before what theirs says.
+
+    >>> with_system([{"role": "system", "content": "B"}, {"role": "user", "content": "C"}], "A")[0]
+    {'role': 'system', 'content': 'A\n\nB'}
+    """
+    if system is None:
+        return list(messages)
+    if messages[0]["role"] != "system":
+        return [{"role": "system", "content": system}, *messages]
+    return [{"role": "system", "content": f"{system}\n\n{messages[0]['content']}"}, *messages[1:]]
+
+
 def _with_template(tokenizer: Any, turns: Sequence[Message]) -> str:
     try:
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))

@@ -195,15 +195,23 @@ def variants_command(
 @click.option(
     "--uses-protected-attribute", is_flag=True, help="The service will know each customer's group when it decides"
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the fit")
+@click.option("--group", "groups", multiple=True, help="Fit on these groups only; may be given again")
+@click.option("--labels", type=click.Choice(["gold", "own", "no-cue"]), help="What a right decision is taken to be")
+@click.option("--tolerance", type=float, default=0.05, show_default=True, help="Gap that may be left, as a share")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Deals the folds that the figures are from"
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rule.json and its card")
 @guarded
-def decisions_command(folder: Path | None, out: Path, **options: Any) -> int:
+def decisions_command(folder: Path | None, out: Path, groups: tuple[str, ...], **options: Any) -> int:
     """Fit a rule on a run's decision log-odds that narrows a gap, for a service to apply. RUN is a run folder."""
     from audit.mitigation import decisions
     from audit.run_folder import latest
 
-    click.echo(decisions.mend(folder or latest(), out, **options))
+    made = decisions.mend(folder or latest(), out, groups=groups, **options)
+    for sentence in decisions.findings(decisions.read_rule(out / "rule.json")):
+        say(sentence)
+    click.echo(made)
     return EXIT_PASS
 
 

@@ -104,11 +104,10 @@ class _Cutter:
         self.config, self.tokenizer = config, tokenizer
         self.people: Any = None
         if config.finetune.augment:
-            from audit.mitigation.augmentation import check_axes
-            from audit.probes import load_personas
+            from audit.mitigation.augmentation import check_axes, people_for
 
             check_axes(config.finetune.augment, config.run.locale)
-            self.people = load_personas(config)
+            self.people = people_for(config)
 
     def __call__(self, record: Record) -> Iterator[tuple[int, ...]]:
         yield self._tokens(record.record_id, record.text, record.turns)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.mitigation import checkpoints
+from audit.mitigation.distributed import World
 from audit.mitigation.keys import Keys
 from audit.mitigation.sampling import PoissonBatches
 from audit.mitigation.values import Batch, Sampling, Unit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """What reads a batch and clips; see :mod:`audit.mitigation.clipping`."""
 
+    model: nn.Module
     optimizer: Any
 
     def backward(self, batch: Batch) -> None:
@@ -61,14 +63,6 @@ class Schedule:
         if step < warm:
             return self.rate * (step + 1) / warm
         return self.rate * (1 - 0.9 * (step + 1 - warm) / max(1, self.steps - warm))
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Which of several processes that train together this one is; alone by default."""
-
-    rank: int = 0
-    size: int = 1
 
 
 def train(
@@ -105,6 +99,8 @@ def train(
         How many of those before it are in the weights.
     physical_batch
         Units in one forward pass.
+    world
+        The processes that train together. The first pays, adds noise and writes; the engine is a distributed one.
     after_step
         Called with the number of each step when it is taken.
 
@@ -113,7 +109,6 @@ def train(
     KeyboardInterrupt
         When asked to stop, by Ctrl-C or a termination: after the step that was being taken, with a checkpoint written.
     """
-    import torch
     from opacus.utils.batch_memory_manager import BatchMemoryManager
     from torch.utils.data import DataLoader
 
@@ -132,7 +127,7 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad()
                 continue
-            if ledger is not None:
+            if ledger is not None and world.writes:  # the noise is the first process's, and comes after
                 ledger.pay(step)
             optimizer.generator = _generator(parameters, keys.noise(step))
             for group in optimizer.param_groups:
@@ -141,13 +136,14 @@ def train(
             optimizer.zero_grad()
             step, applied = step + 1, applied + 1
             after_step(step)
-            if world.rank == 0 and (asked_to_stop() or step == sampling.steps or cadence.due()):
+            stop = world.agree(asked_to_stop())
+            if world.writes and (stop or step == sampling.steps or cadence.due()):
                 at = time.monotonic()
                 checkpoints.save(folder, step, applied, parameters, optimizer)
                 cadence.took(time.monotonic() - at)
             left = (time.monotonic() - began) / (step - start) * (sampling.steps - step)
             progress.advance(step, "steps", left)
-            if asked_to_stop():
+            if stop:
                 raise KeyboardInterrupt
     progress.end("train", time.monotonic() - began, False)
     return applied
@@ -183,5 +179,5 @@ def _held_back() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(asked)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for heard, handler in before.items():
+            signal.signal(heard, handler)

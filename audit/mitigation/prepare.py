@@ -61,6 +61,8 @@ def _with_adapters(model: Any, settings: FinetuneConfig) -> Any:
     with warnings.catch_warnings():
         # GPT-2's Conv1D holds its weights the other way round; PEFT sees it and says so.
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
+        # PEFT asks by a name that transformers is giving up.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         return get_peft_model(model, chosen)
 
 

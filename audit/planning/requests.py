@@ -69,7 +69,9 @@ def _tokens(probes: pa.Table, backend: Backend) -> tuple[list[list[int]] | None,
         return None, f"estimated, {CHARACTERS:g} characters a token"
     from audit.backends import prompts
 
-    texts = [prompts.render(tokenizer, messages) for messages in probes["messages"].to_pylist()]
+    system = getattr(backend, "system", None)
+    asked = (prompts.with_system(messages, system) for messages in probes["messages"].to_pylist())
+    texts = [prompts.render(tokenizer, messages) for messages in asked]
     return prompts.encode(tokenizer, texts), "by the model's own tokenizer"
 
 

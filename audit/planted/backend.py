@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from audit.backends.protocol import Backend, Batch, unknown_form
+from audit.errors import ConfigError
 from audit.planted import answers
 from audit.planted.cells import tasks
 from audit.planted.people import members
@@ -29,9 +30,14 @@ def open_planted(config: Config) -> Backend:
     Raises
     ------
     ConfigError
-        If the name cannot be read, or names an axis or a group that the personas lack.
+        If the name cannot be read, names an axis or a group that the personas lack, or a prompt is to be put before.
     """
     spec = read_spec(config.model.name)
+    if config.model.prompt is not None:
+        raise ConfigError(
+            f"model.prompt: {config.model.prompt!r} cannot be put before {config.model.name!r}: what is planted is in "
+            "its answers whatever it is asked; leave the prompt out, or name a real model"
+        )
     if spec.inner is None:
         return PlantedBackend(config, spec)
     from audit.planted.wrapper import WrappedBackend

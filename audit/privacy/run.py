@@ -21,6 +21,7 @@ from audit import tables
 from audit.config import Config
 from audit.errors import ConfigError, NothingEvaluatedError
 from audit.manifest import Manifest, code_hash, file_hash, machine, now, versions
+from audit.privacy.claims import with_claim
 from audit.privacy.folder import claim
 from audit.privacy.grouping import check_groups, folded, groups_for_comparison, groups_of
 from audit.privacy.material import NO_HELD_OUT, NO_LEDGER, NO_MEMBERS, NO_WEIGHTS, Material, gather
@@ -117,6 +118,7 @@ def start(
     """
     from audit.gate import check_privacy_rules
 
+    config, said = with_claim(config)
     check_privacy_rules(config)
     material = gather(config.privacy, config.run.seed)
     groups = _groups(material)
@@ -141,7 +143,7 @@ def start(
         clear(folder)
         manifest = Manifest(folder)
     run = Run(folder, config, progress or Silent())
-    for line in material.notes:
+    for line in (*said, *material.notes):
         run.progress.warn(line)
     unmeasured = _unmeasured(config, material)
     for topic, why in unmeasured.items():
@@ -156,7 +158,7 @@ def start(
         "records": dict(material.counts) | _canary_counts(material),
         "not_measured": unmeasured,
         "guesses": _guesses(material),
-        "notes": list(material.notes),
+        "notes": [*said, *material.notes],
         "seed": config.run.seed,
         "command": command or manifest.data.get("command", ""),
         "versions": versions(),

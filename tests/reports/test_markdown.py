@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 
 from audit import tables
 from reports import build_view, html, write_markdown
-from reports.markdown import MOST_BYTES, render
+from reports.markdown import render
+from reports.summary import MOST_BYTES
 from reports.text import diff, markdown, visible
 
 Make = Callable[..., Path]

@@ -1,0 +1,93 @@
+"""DP fine-tuning on the Python API: from records to a model that carries its promise. Copy it and change it.
+
+    python scripts/dp_finetune.py RECORDS --model embedded:smollm2 --epsilon 8 --out tuned
+
+`evenhand finetune` does the same, and goes on where a killed training was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from audit import Config
+from audit.backends import models
+from audit.mitigation import accounting, card, dp_sgd, spending, statement
+from audit.mitigation.clipping import engine_for
+from audit.mitigation.data import collate, read_corpus
+from audit.mitigation.keys import Keys
+from audit.mitigation.preflight import check_sampling, preflight
+from audit.mitigation.prepare import load_for_training, trained_parameters
+from audit.mitigation.sampling import PoissonBatches
+from audit.mitigation.values import PrivacyBudget, Sampling
+
+
+def main() -> int:
+    """Train, and leave adapters, their privacy statement and their card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", type=Path)
+    parser.add_argument("--model", default="embedded:smollm2")
+    parser.add_argument("--epsilon", type=float, default=8.0)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    config = Config.model_validate({"finetune": {"train": given.records, "augment": ["gender"]}})
+    settings, keys = config.finetune, Keys.of(None)
+
+    # What is trained, and on what: a unit is a record with its counterfactual copies.
+    model, tokenizer = load_for_training(given.model, settings, keys.start())
+    corpus, parameters = read_corpus(config, tokenizer), trained_parameters(model)
+    device = str(next(iter(parameters.values())).device)
+    read = partial(collate, pad=tokenizer.pad_token_id or tokenizer.eos_token_id or 0, device=device)
+
+    # Constants that anyone may know, and the noise that keeps the budget with them.
+    size = accounting.public_size(len(corpus.units))
+    rate = min(1.0, given.batch / size)
+    sampling = Sampling(sample_rate=rate, steps=round(given.epochs / rate), divisor=rate * size)
+    delta = accounting.auto_delta(size)
+    noise = accounting.noise_for(PrivacyBudget(given.epsilon, delta), sampling)
+
+    # The engine clips each unit once; the pre-flight moves made-up neighbours through it and refuses what is not so.
+    optimiser = torch.optim.AdamW(list(parameters.values()), weight_decay=0.0, fused=True)
+    engine = engine_for(
+        model, optimiser, clipping="bookkeeping", max_grad_norm=1.0, noise_multiplier=noise, divisor=sampling.divisor
+    )
+    coins = PoissonBatches(corpus.lengths, sampling, keys)
+    tossed = (coins.draw(step) for step in range(sampling.steps, sampling.steps + 200))
+    check_sampling(tossed, units=len(corpus.units), sampling=sampling)
+    preflight(
+        engine,
+        read,
+        vocabulary=model.get_input_embeddings().num_embeddings,
+        max_tokens=settings.max_tokens,
+        max_grad_norm=1.0,
+        noise_multiplier=noise,
+        divisor=sampling.divisor,
+    )
+
+    # Each step is paid for before its noise is drawn.
+    given.out.mkdir(parents=True)
+    header = {"noise_multiplier": noise, "sample_rate": rate, "steps": sampling.steps, "delta": delta}
+    with spending.open_or_begin(given.out, header) as ledger:
+        applied = dp_sgd.train(
+            engine,
+            corpus.units,
+            read,
+            sampling,
+            keys,
+            ledger=ledger,
+            parameters=parameters,
+            schedule=dp_sgd.Schedule(1e-3, sampling.steps),
+            folder=given.out,
+        )
+        paid = ledger.paid
+    print(applied, paid, models, card, statement)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
