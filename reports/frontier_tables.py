@@ -39,7 +39,7 @@ class Grid:
 def levels(view: FrontierView, w: FrontierWording) -> list[Grid]:
     """Return what every cell is like over everyone: leakage and utility."""
     found = []
-    for domain, title in (("privacy", w.t("Leakage")), ("utility", w.t("Utility"))):
+    for domain, title in (("privacy", w.t("Leakage of every variant")), ("utility", w.t("Utility of every variant"))):
         places = [place for place in view.places(domain) if place.group is None and place.metric != BOUND]
         found += _grid(view, w, title, _ordered(view, places))
     return found
@@ -61,7 +61,8 @@ def changes(view: FrontierView, w: FrontierWording, cell: Cell) -> list[Grid]:
                 rows.append(_row(view, w, place, found_in, change=True))
         if rows:
             heads = tuple(w.t("against {before}").format(before=w.inside(before)) for before in columns)
-            found.append(Grid(title, heads, tuple(rows)))
+            name = w.t("{domain}: what {cell} changed").format(domain=title, cell=w.inside(cell))
+            found.append(Grid(name, heads, tuple(rows)))
     return found
 
 

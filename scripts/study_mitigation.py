@@ -63,12 +63,12 @@ SMALL: Final = Part(
 EMBEDDED: Final = Part(
     name="embedded",
     title="The embedded model, ε = 8",
-    records=1000,
-    held_out=0.4,
+    records=300,
+    held_out=0.5,
     canaries=200,
     chats=True,
     epsilons=(8.0,),
-    finetune={"method": "lora", "rank": 16, "batch": 64, "epochs": 3, "physical_batch": 8},
+    finetune={"method": "lora", "rank": 8, "batch": 64, "epochs": 4, "rate": 2e-3, "physical_batch": 8},
 )
 PARTS: Final = {part.name: part for part in (SMALL, EMBEDDED)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -61,7 +62,7 @@ def arm(place: str, step: int) -> None:
         return train(*args, **(kwargs | {"after_step": look}))
 
     arms: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-        "line": (spending.os, "write", half_a_line),
+        "line": (os, "write", half_a_line),
         "paid": (spending.Spending, "pay", then_die),
         "stepped": (dp_sgd, "train", after_a_step),
         "half": (torch, "save", half_a_file),
@@ -76,23 +77,24 @@ def arm(place: str, step: int) -> None:
 def run(config: Any, out: Path, place: str | None, step: int) -> None:
     """Train in this process, with a note of each key of noise that is drawn from; never return.
 
-    A run's first note is how many steps the checkpoint holds that it goes on from.
+    A run's first note is how many steps the checkpoint holds that it goes on from, or that all is done.
     """
-    from audit.mitigation import checkpoints, training
+    from audit.mitigation import checkpoints, statement, training
     from audit.mitigation.keys import Keys
 
     whole = Keys.noise
     out.mkdir(parents=True, exist_ok=True)
     note = os.open(out / "keys.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     held = checkpoints.load(out)
-    os.write(note, f"run {held.applied if held else 0}\n".encode())
+    done = (out / training.MODEL / statement.NAME).is_file()
+    os.write(note, f"run {'done' if done else held.applied if held else 0}\n".encode())
 
-    def noted(self: Keys, number: int) -> int:
-        found = whole(self, number)
-        os.write(note, f"{number} {found}\n".encode())
+    def noted(keys: Keys, step: int) -> int:
+        found = whole(keys, step)
+        os.write(note, f"{step} {found}\n".encode())
         return found
 
-    Keys.noise = noted  # type: ignore[method-assign]
+    setattr(Keys, "noise", noted)  # noqa: B010 - a name that a type checker does not follow
     training._check = lambda ready: None  # the pre-flight has tests of its own, and takes most of a short training
     if place is not None:
         arm(place, step)
@@ -142,6 +144,7 @@ def main(settings: str, folder: Path, kills: int) -> None:
     began = time.monotonic()
     assert forked(config, folder / "whole") == 0
     lasts = time.monotonic() - began
+    places = itertools.cycle(PLACES)
     for number in range(kills):
         out, steps = folder / f"killed-{number:02}", config.finetune.steps or 1
         seeded = config.finetune.model_copy(update={"seed": number if number % 2 else None})
@@ -151,7 +154,7 @@ def main(settings: str, folder: Path, kills: int) -> None:
             if (number + again) % 3 == 2:
                 place, end = "time", forked(chosen, out, after=draws.uniform(0.1, 0.9) * lasts)
             else:
-                place = draws.choice(PLACES)
+                place = draws.choice(PLACES) if again else next(places)
                 end = forked(chosen, out, place, draws.randrange(steps))
             ends.append([place, end])
         ends.append(["", forked(chosen, out)])

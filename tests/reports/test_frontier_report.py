@@ -32,6 +32,8 @@ from tests.reports.frontier_runs import COMMAND, write_frontier
 from tests.reports.test_html import Page
 
 Make = Callable[..., Path]
+View = Callable[..., FrontierView]
+Drawn = Callable[..., str]
 W = FrontierWording(str)
 ONE = ("base", "ft", "ft-cda", "dp-e8", "dp-cda-e8")
 LATE = {"dp-cda-e8": "out of memory: lower finetune.physical_batch"}
@@ -67,12 +69,23 @@ def view_of(make: Make) -> Callable[..., FrontierView]:
     return lambda **options: build_frontier_view(make(**options))
 
 
-View = Callable[..., FrontierView]
+@pytest.fixture(scope="module")
+def page_of(make: Make) -> Callable[..., str]:
+    """The page of a mitigation, drawn once."""
+    drawn: dict[Path, str] = {}
+
+    def draw(**options: object) -> str:
+        folder = make(**options)
+        if folder not in drawn:
+            drawn[folder] = render(build_frontier_view(folder))
+        return drawn[folder]
+
+    return draw
 
 
 @pytest.mark.parametrize("options", KINDS)
-def test_page_is_well_formed_and_every_part_is_there(view_of: View, options: dict[str, object]) -> None:
-    text = render(view_of(**options))
+def test_page_is_well_formed_and_every_part_is_there(page_of: Drawn, options: dict[str, object]) -> None:
+    text = page_of(**options)
     page = Page(text)
     assert (page.unbalanced, page.open) == ([], [])
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
@@ -90,20 +103,18 @@ def test_page_is_well_formed_and_every_part_is_there(view_of: View, options: dic
 
 
 @pytest.mark.parametrize("options", KINDS)
-def test_nothing_is_claimed_without_its_figure(view_of: View, options: dict[str, object]) -> None:
-    view = view_of(**options)
-    text = Page(render(view)).text
-    assert CLAIMS.findall(text) == []
-    assert CLAIMS.findall(frontier_markdown.render(view)) == []
+def test_nothing_is_claimed_without_its_figure(view_of: View, page_of: Drawn, options: dict[str, object]) -> None:
+    assert CLAIMS.findall(Page(page_of(**options)).text) == []
+    assert CLAIMS.findall(frontier_markdown.render(view_of(**options))) == []
 
 
-def test_the_head_says_what_dp_bought_what_it_cost_and_that_gaps_grew(view_of: View) -> None:
+def test_the_head_says_what_dp_bought_what_it_cost_and_that_gaps_grew(view_of: View, page_of: Drawn) -> None:
     told = headline(view_of(cells=ONE), W)
     assert told == (
         "With DP at ε = 8, against plain fine-tuning, exposure of canaries fell from 6.10 to 1.70 bits, "
         "perplexity rose from 21.40 to 27.90 and 6 of 10 gaps grew."
     )
-    assert f"<h1>{told}</h1>" in render(view_of(cells=ONE))
+    assert f"<h1>{told}</h1>" in page_of(cells=ONE)
     assert frontier_markdown.render(view_of(cells=ONE)).splitlines()[0] == f"# {told}"
 
 
@@ -123,7 +134,7 @@ def test_what_cda_mended_is_counted_among_the_gaps_that_dp_widened(view_of: View
     assert "Of the 6 gaps that DP at ε = 8 had widened, 4 narrowed; of the others no mending is shown." in said
 
 
-def test_no_change_shown_is_not_called_no_change(view_of: View) -> None:
+def test_no_change_shown_is_not_called_no_change(view_of: View, page_of: Drawn) -> None:
     view = view_of(cells=ONE, quiet=True)
     told = headline(view, W)
     assert "exposure of canaries is not shown to have changed (1.50 → 1.50 bits)" in told
@@ -131,7 +142,7 @@ def test_no_change_shown_is_not_called_no_change(view_of: View) -> None:
     grew = next(card for card in cards(view, W) if card.key == "grew")
     assert "Growth up to 0.030 log-odds, 0.12 percent is not ruled out." in grew.lines[0].text
     assert {line.tone for line in grew.lines} == {"unclear"}
-    assert "“No change shown” is not “no change”" in Page(render(view)).text
+    assert "“No change shown” is not “no change”" in Page(page_of(cells=ONE, quiet=True)).text
 
 
 def test_among_several_epsilons_the_headline_is_of_the_smallest(view_of: View) -> None:
@@ -140,9 +151,8 @@ def test_among_several_epsilons_the_headline_is_of_the_smallest(view_of: View) -
     assert [cell.name for cell in pair] == ["dp-e1", "ft"]
 
 
-def test_a_refuted_epsilon_is_said_first_and_in_red(view_of: View) -> None:
-    view = view_of(cells=ONE, bound=9.3)
-    text = render(view)
+def test_a_refuted_epsilon_is_said_first_and_in_red(view_of: View, page_of: Drawn) -> None:
+    text = page_of(cells=ONE, bound=9.3)
     page = Page(text)
     assert "<h1>Refuted: DP at ε = 8 leaks more than its ε allows. An attack shows at least ε = 9.300.</h1>" in text
     first = next(i for i, (_, attrs) in enumerate(page.tags) if "note fail" in (attrs.get("class") or ""))
@@ -150,20 +160,20 @@ def test_a_refuted_epsilon_is_said_first_and_in_red(view_of: View) -> None:
     assert first < cards_at
     rows = {attrs["data-cell"]: attrs["data-refuted"] for _, attrs in page.tags if "data-cell" in attrs}
     assert rows == {"dp-e8": "1", "dp-cda-e8": "1"}
-    assert "**✗ Refuted: DP at ε = 8" in frontier_markdown.render(view)
+    assert "**✗ Refuted: DP at ε = 8" in frontier_markdown.render(view_of(cells=ONE, bound=9.3))
 
 
-def test_a_bound_below_epsilon_refutes_nothing_and_proves_nothing(view_of: View) -> None:
+def test_a_bound_below_epsilon_refutes_nothing_and_proves_nothing(view_of: View, page_of: Drawn) -> None:
     view = view_of(cells=ONE)
     assert [one.refuted for one in spent(view)] == [False, False]
-    assert "Not refuted no proof of it" in Page(render(view)).text
+    assert "Not refuted no proof of it" in Page(page_of(cells=ONE)).text
 
 
-def test_unfinished_parts_are_named_with_reason_and_command(view_of: View) -> None:
+def test_unfinished_parts_are_named_with_reason_and_command(view_of: View, page_of: Drawn) -> None:
     view = view_of(cells=ONE, unfinished=LATE)
     found = lacking(view, W)
-    assert [(one.cell.name, one.what, one.status) for one in found][0] == ("dp-cda-e8", "training", "failed")
-    page = Page(render(view))
+    assert (found[0].cell.name, found[0].what, found[0].status) == ("dp-cda-e8", "training", "failed")
+    page = Page(page_of(cells=ONE, unfinished=LATE))
     for text in (page.text, frontier_markdown.render(view)):
         assert LATE["dp-cda-e8"] in text
         assert COMMAND in text
@@ -179,12 +189,12 @@ def test_unfinished_parts_are_found_without_a_manifest(make: Make, tmp_path: Pat
     assert {one.what for one in found} == {"Gaps", "Leakage", "Utility", "Privacy budget"}
 
 
-def test_only_a_base_says_that_nothing_is_known_of_dp(view_of: View) -> None:
+def test_only_a_base_says_that_nothing_is_known_of_dp(view_of: View, page_of: Drawn) -> None:
     view = view_of(cells=("base",))
     assert headline(view, W) == "No variant with DP is measured yet; so far there is the base model."
     assert [card.figure for card in cards(view, W)] == ["–"] * 4
     assert spoken(view) is None
-    assert "No two variants can be compared yet." in Page(render(view)).text
+    assert "No two variants can be compared yet." in Page(page_of(cells=("base",))).text
 
 
 def test_without_a_privacy_audit_no_leak_is_told(view_of: View) -> None:
@@ -245,15 +255,15 @@ def test_too_many_rows_are_left_out_and_counted(make: Make, tmp_path: Path) -> N
     assert "stand in frontier.parquet" in Page(render(view)).text
 
 
-def test_hostile_words_never_become_markup(view_of: View) -> None:
+def test_hostile_words_never_become_markup(view_of: View, page_of: Drawn) -> None:
     view = view_of(hostile=True)
-    text = render(view)
+    text = page_of(hostile=True)
     page = Page(text)
     assert not [tag for tag, _ in page.tags if tag in {"script", "img", "iframe", "object", "link", "base", "form"}]
     assert [tag for tag, _ in page.tags].count("style") == 1
     assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on") or key in {"style", "src"}]
     assert not re.search("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
-    assert "⟨U+202E⟩g <img src=x>" in page.text
+    assert "⟨u+202e⟩g <img src=x>" in page.text.lower()
     summary = frontier_markdown.render(view)
     assert "<script>alert(3)" in summary  # in the fenced command alone
     assert [line for line in summary.splitlines() if "<script" in line and not line.startswith("evenhand ")] == [
@@ -261,9 +271,8 @@ def test_hostile_words_never_become_markup(view_of: View) -> None:
     ]
 
 
-def test_the_same_view_gives_the_same_bytes(make: Make) -> None:
-    folder = make(cells=ONE)
-    assert render(build_frontier_view(folder)) == render(build_frontier_view(folder))
+def test_the_same_view_gives_the_same_bytes(page_of: Drawn, view_of: View) -> None:
+    assert render(view_of(cells=ONE)) == page_of(cells=ONE)
 
 
 def test_statement_beside_the_weights_is_shown(make: Make, tmp_path: Path) -> None:
