@@ -37,6 +37,10 @@ PACKAGES: Final = (
     "vaderSentiment",
     "alt-profanity-check",
     "textstat",
+    # Of a training.
+    "opacus",
+    "peft",
+    "dp-accounting",
     # Of a privacy audit: what finds personal information.
     "presidio-analyzer",
     "spacy",

@@ -166,7 +166,7 @@ FRONTIER: Final = pa.schema(
         pa.field("axis", _TEXT),
         pa.field("group", _TEXT),
         pa.field("reference", _TEXT),  # the group that a gap is to
-        pa.field("category", _TEXT),  # of privacy: inserted, not_inserted, member, held_out, generation
+        pa.field("category", _TEXT),  # privacy: inserted, member …; fairness: cue channel
         pa.field("versus", _TEXT),  # the cell that a change is from; null: the cell's own level
         pa.field("estimate", _REAL),  # a level, or with versus the change from that cell to this one
         pa.field("ci_low", _REAL),  # 95 %

@@ -55,17 +55,7 @@ def sizes(view: FrontierView, cell: Cell, before: Cell, places: Iterable[Place])
     Tasks have units of their own: each growth counts by the largest gap of its task under any variant.
     """
     found = [one for place in places if (one := view.change(cell, before, place.size)) is not None]
-    whole = {(one.place.task, one.place.base): _largest(view, one.place) for one in found}
-    return sorted(found, key=lambda one: -(one.estimate or 0.0) / whole[one.place.task, one.place.base])
-
-
-def _largest(view: FrontierView, of: Place) -> float:
-    known = (
-        abs(one.estimate or 0.0)
-        for one in view.figures
-        if one.versus is None and (one.place.task, one.place.metric) == (of.task, of.base) and one.place.reference
-    )
-    return max(known, default=0.0) or 1.0
+    return sorted(found, key=lambda one: -view.share(one))
 
 
 def main_gaps(view: FrontierView, most: int) -> list[Place]:
@@ -95,15 +85,13 @@ def _measured(view: FrontierView, cell: Cell, before: Cell) -> int:
 
 def _weight(view: FrontierView, places: Sequence[Place]) -> tuple[tuple[int, float], Place]:
     best: tuple[tuple[int, float], Place] = ((0, -1.0), places[0])
+    private = [pair for pair in steps(view) if pair[0].private]
     for place in places:
-        for cell, before in steps(view):
-            change = view.change(cell, before, place.size)
-            if cell.private and change is not None and change.shows == "up":
-                best = max(best, ((1, change.estimate or 0.0), place), key=lambda one: one[0])
-        for cell in view.cells:
-            level = view.level(cell, place)
-            if level is not None:
-                best = max(best, ((0, abs(level.estimate or 0.0)), place), key=lambda one: one[0])
+        changes = (view.change(cell, before, place.size) for cell, before in private)
+        grown = [one.estimate or 0.0 for one in changes if one is not None and one.shows == "up"]
+        levels = [abs(one.estimate or 0.0) for cell in view.cells if (one := view.level(cell, place)) is not None]
+        weight = (1, max(grown)) if grown else (0, max(levels, default=-1.0))
+        best = max(best, (weight, place), key=lambda one: one[0])
     return best
 
 

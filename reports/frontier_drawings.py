@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reports.frontier_choice import gaps, leaks, main_gaps, sizes, spoken, utilities
-from reports.frontier_figures import Dot, Panel, Spot, multiples, plane
+from reports.frontier_figures import Dot, Panel, multiples
+from reports.frontier_plane import Spot, plane
 from reports.frontier_values import Cell, Figure, FrontierView, Place
 from reports.frontier_wording import FrontierWording
 from reports.labels import Metric
@@ -97,7 +98,7 @@ def _panel(view: FrontierView, w: FrontierWording, place: Place) -> Panel:
     mark = 0.0 if signed else {"exposure": NULL_BITS, "auc": 0.5}.get(place.family)
     title = w.name(place, scale)
     if place.domain == "fairness":
-        title = w.t("{task}: {pair}").format(task=w.named_task(place.task), pair=w.pair(place))
+        title = w.gap(place)
     return Panel(title, w.metric(place, scale), w.units(place, scale), dots, base, mark, signed)
 
 

@@ -8,7 +8,7 @@ from reports import frontier_labels as names
 from reports.frontier_choice import spoken
 from reports.frontier_drawings import grown, overview, trade_off
 from reports.frontier_missing import lacking, unmeasured
-from reports.frontier_spent import refutations, spent
+from reports.frontier_spent import refutations, spent, told_epsilon
 from reports.frontier_story import cards, headline
 from reports.frontier_tables import changes, gap_grids, group_grids, levels
 from reports.frontier_values import FrontierView
@@ -60,6 +60,7 @@ def render(view: FrontierView, language: str = "en") -> str:
         trade_off=trade_off(view, w),
         grown=grown(view, w),
         spent=spent(view),
+        told_epsilon=told_epsilon,
         levels=levels(view, w),
         changes=found,
         told=pair[0].name if pair else view.cells[0].name if view.cells else "",

@@ -7,7 +7,7 @@ from typing import Final
 
 from reports.frontier_drawings import chosen
 from reports.frontier_missing import lacking
-from reports.frontier_spent import Spent, refutations, spent
+from reports.frontier_spent import Spent, refutations, spent, told_epsilon
 from reports.frontier_story import cards, headline
 from reports.frontier_values import Cell, FrontierView
 from reports.frontier_wording import FrontierWording
@@ -92,7 +92,7 @@ def _frontier(view: FrontierView, w: FrontierWording) -> list[str]:
     heads = [w.t("Variant")]
     for place in places:
         scale = view.scale(place)
-        name = f"{w.named_task(place.task)}, {w.pair(place)}" if place.reference else w.name(place, scale)
+        name = w.gap(place) if place.reference else w.name(place, scale)
         unit = w.units(place, scale)
         heads.append(markdown(f"{name} ({unit})" if unit else name))
     rows = [
@@ -119,7 +119,7 @@ def _moved(view: FrontierView, w: FrontierWording, cell: Cell, before: Cell) -> 
 
 
 def _budget(one: Spent, w: FrontierWording) -> list[str]:
-    figures = [w.count(found.estimate if found else None) for found in (one.epsilon, one.delta, one.noise)]
+    figures = [told_epsilon(one, w), *(w.count(found.estimate if found else None) for found in (one.delta, one.noise))]
     if one.bound is None:
         return [w.cell(one.cell), *figures, "–", w.t("not attacked yet")]
     shows = w.t("✗ Refuted") if one.refuted else w.t("Not refuted; no proof of it")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.frontier_labels import DOMAINS, STAGES, STATUSES
-from reports.frontier_values import Cell, Figure, FrontierView
-from reports.frontier_wording import FrontierWording
+from reports.frontier_values import Cell, Figure, FrontierView, Stage
+from reports.frontier_wording import FrontierWording, lower
 from reports.privacy_labels import TOPICS
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """A part of a cell that is not there, and why."""
+    """Parts of a cell that are not there, and why."""
 
     cell: Cell
     what: str
@@ -22,19 +22,26 @@ class Lacking:
 
 def lacking(view: FrontierView, w: FrontierWording) -> list[Lacking]:
     """Return what was not done yet: of a manifest the stages, else what the table says."""
-    found = [
-        Lacking(cell, w.t(STAGES.get(one.name, one.name)), w.t(STATUSES.get(one.status, one.status)), one.reason or "")
-        for cell in view.cells
-        for one in cell.stages
-        if one.status not in ("done", "off")
-    ]
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for cell in view.cells:
+        for one in sorted(cell.stages, key=_order):
+            if one.status not in ("done", "off"):
+                status = w.t(STATUSES.get(one.status, one.status))
+                found.setdefault((cell.name, status, one.reason or ""), []).append(w.t(STAGES.get(one.name, one.name)))
     told = {cell.name for cell in view.cells if cell.stages}
-    rows = [one for one in view.figures if one.status == "unfinished" and one.versus is None and one.cell not in told]
-    found += [
-        Lacking(view.cell(one.cell), w.t(DOMAINS[one.place.domain]), w.t("not finished"), one.reason or "")
-        for one in rows
+    for row in view.figures:
+        if row.status == "unfinished" and row.versus is None and row.cell not in told:
+            key = (row.cell, w.t("not finished"), row.reason or "")
+            found.setdefault(key, []).append(lower(w.t(DOMAINS[row.place.domain])))
+    return [
+        Lacking(view.cell(name), ", ".join(dict.fromkeys(parts)), status, reason)
+        for (name, status, reason), parts in found.items()
     ]
-    return found
+
+
+def _order(stage: Stage) -> int:
+    """A manifest has its stages by name; they are told in the order in which they are done."""
+    return list(STAGES).index(stage.name) if stage.name in STAGES else len(STAGES)
 
 
 def unmeasured(view: FrontierView, w: FrontierWording) -> list[tuple[str, str, str]]:

@@ -51,6 +51,13 @@ def spent(view: FrontierView) -> list[Spent]:
     ]
 
 
+def told_epsilon(one: Spent, w: FrontierWording) -> str:
+    """Write the ε that was spent; where no training has ended, that which was asked for."""
+    if one.epsilon is not None:
+        return w.count(one.epsilon.estimate)
+    return w.t("{x} asked for").format(x=w.count(one.cell.epsilon)) if one.cell.epsilon else "–"
+
+
 def refutations(view: FrontierView, w: FrontierWording) -> list[str]:
     """Return a sentence for each promise that the cell's own audit contradicts, or whose statement is not its."""
     found = [

@@ -137,7 +137,9 @@ def _levels_card(view: FrontierView, w: FrontierWording, key: str, title: str, p
             )
             lines.append(Line(text, w.tone(change)))
     if not lines:
-        lines = [Line(w.t("Not known yet: no variant with DP and what it is compared with are both measured by this."))]
+        lines = [
+            Line(w.t("Not known yet: it takes a variant with DP and the one that it is compared with, both measured."))
+        ]
     return Card(key, title, figure, small, tuple(lines), tone)
 
 
@@ -202,7 +204,7 @@ def _grew_card(view: FrontierView, w: FrontierWording) -> Card:
         if not wider:
             lines.append(Line(_none_grew(w, cell, before, found), "unclear"))
     if not lines:
-        lines = [Line(w.t("Not known yet: no two variants that are a step apart are both audited."))]
+        lines = [Line(w.t("Not known yet: it takes two variants that are a step apart, both audited."))]
     return Card("grew", title, figure, small, tuple(lines), tone)
 
 
@@ -240,7 +242,7 @@ def _cda_card(view: FrontierView, w: FrontierWording) -> Card:
         lines += _mended(view, w, cell, before)
         lines += widened(view, w, cell, before)[:2]
     if not lines:
-        lines = [Line(w.t("Not known yet: no variant with CDA and the same without it are both audited."))]
+        lines = [Line(w.t("Not known yet: it takes a variant with CDA and the same without it, both audited."))]
     return Card("cda", title, figure, small, tuple(lines), tone)
 
 
@@ -256,7 +258,10 @@ def _mended(view: FrontierView, w: FrontierWording, cell: Cell, before: Cell) ->
         return []
     text = w.t("Of the {n} gaps that {before} had widened, {shrunk} narrowed; of the others no mending is shown.")
     shrunk = sum(one.shows == "down" for one in known)
-    if shrunk == len(known):
+    if len(known) == 1:
+        text = w.t("The gap that {before} had widened narrowed.")
+        text = text if shrunk else w.t("No mending is shown of the gap that {before} had widened.")
+    elif shrunk == len(known):
         text = w.t("Of the {n} gaps that {before} had widened, all {shrunk} narrowed.")
     line = text.format(n=len(known), before=w.inside(before), shrunk=shrunk)
     return [Line(line, "better" if shrunk == len(known) else "unclear" if not shrunk else "")]

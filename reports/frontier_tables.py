@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reports.frontier_choice import gaps, leaks, utilities
+from reports.frontier_choice import gaps, leaks, sizes, utilities
 from reports.frontier_labels import BOUND
 from reports.frontier_values import Cell, Figure, FrontierView, Place
 from reports.frontier_wording import FrontierWording, lower
 from reports.labels import axis_order
 
 # Rows of all tables of one section together; what is left out stands in frontier.parquet.
-MOST_ROWS: Final = 700
+MOST_ROWS: Final = 300
+_MOST_CHANGES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def changes(view: FrontierView, w: FrontierWording, cell: Cell) -> list[Grid]:
     found = []
     for domain, title in (("privacy", w.t("Leakage")), ("utility", w.t("Utility")), ("fairness", w.t("Sizes of gaps"))):
         if domain == "fairness":
-            places = [place.size for some in gaps(view).values() for place in some]
+            places = _by_evidence(view, cell, columns)
         else:
             places = _ordered(view, [place for place in view.places(domain, changes=True) if place.group is None])
         rows = []
@@ -62,8 +63,18 @@ def changes(view: FrontierView, w: FrontierWording, cell: Cell) -> list[Grid]:
         if rows:
             heads = tuple(w.t("against {before}").format(before=w.inside(before)) for before in columns)
             name = w.t("{domain}: what {cell} changed").format(domain=title, cell=w.inside(cell))
-            found.append(Grid(name, heads, tuple(rows)))
+            kept = tuple(rows[:_MOST_CHANGES])
+            found.append(Grid(name, heads, kept, left_out=len(rows) - len(kept)))
     return found
+
+
+def _by_evidence(view: FrontierView, cell: Cell, columns: Sequence[Cell]) -> list[Place]:
+    """Gaps whose size is shown to have changed first, of these the largest growth first."""
+    known: dict[Place, tuple[bool, float]] = {}
+    for before in columns:  # the last is one step away, and decides
+        for one in sizes(view, cell, before, [place for some in gaps(view).values() for place in some]):
+            known[one.place] = (one.shows not in ("up", "down"), -view.share(one))
+    return sorted(known, key=lambda place: known[place])
 
 
 def gap_grids(view: FrontierView, w: FrontierWording) -> list[Grid]:
@@ -78,7 +89,9 @@ def gap_grids(view: FrontierView, w: FrontierWording) -> list[Grid]:
     found = []
     for (task, locale, _), places in ordered:
         name = w.name(places[0], view.scale(places[0]))
-        title = ", ".join(part for part in (w.named_task(task), name, locale if len(locales) > 1 else None) if part)
+        unit = w.units(places[0], view.scale(places[0]))
+        parts = (w.named_task(task), lower(name), unit, locale if len(locales) > 1 else None)
+        title = ", ".join(part for part in parts if part)
         places = sorted(
             places, key=lambda place: (axis_order(place.axis or ""), place.group or "", place.category or "")
         )

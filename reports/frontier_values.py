@@ -123,12 +123,28 @@ class FrontierView:
     files: tuple[tuple[str, str], ...]  # setting, file name
     config: str
     _known: Mapping[tuple[str, str | None, Place], Figure] = field(init=False, repr=False, compare=False)
+    # By domain and whether changes are meant: a table holds tens of thousands of rows, and each is asked for often.
+    _places: Mapping[tuple[str, bool], tuple[Place, ...]] = field(init=False, repr=False, compare=False)
+    _scales: Mapping[Place, str] = field(init=False, repr=False, compare=False)
+    _largest: Mapping[tuple[str | None, str], float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         known: dict[tuple[str, str | None, Place], Figure] = {}
+        places: dict[tuple[str, bool], dict[Place, None]] = {}
+        largest: dict[tuple[str | None, str], float] = {}
+        scales: dict[Place, str] = {}
         for one in self.figures:
             known.setdefault((one.cell, one.versus, one.place), one)
+            scales.setdefault(one.place, one.scale)
+            if one.status == "measured":
+                places.setdefault((one.place.domain, one.versus is not None), {})[one.place] = None
+            if one.versus is None and one.estimate is not None:
+                key = (one.place.task, one.place.metric)
+                largest[key] = max(largest.get(key, 0.0), abs(one.estimate))
         object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_places", {key: tuple(found) for key, found in places.items()})
+        object.__setattr__(self, "_scales", scales)
+        object.__setattr__(self, "_largest", largest)
 
     def cell(self, name: str) -> Cell:
         """Look a cell up by its name."""
@@ -152,12 +168,16 @@ class FrontierView:
 
     def places(self, domain: str, *, changes: bool = False) -> tuple[Place, ...]:
         """Return what was measured of a domain in any cell, in the order of the table."""
-        found = (one for one in self.figures if one.place.domain == domain and one.status == "measured")
-        return tuple(dict.fromkeys(one.place for one in found if (one.versus is not None) == changes))
+        return self._places.get((domain, changes), ())
 
     def scale(self, place: Place) -> str:
         """Return the scale of what ``place`` is."""
-        return next((one.scale for one in self.figures if one.place == place), "")
+        return self._scales.get(place, "")
+
+    def share(self, change: Figure) -> float:
+        """Return a change as a share of the largest gap of its task, since tasks have units of their own."""
+        whole = self._largest.get((change.place.task, change.place.base))
+        return (change.estimate or 0.0) / (whole or 1.0)
 
     def _measured(self, key: tuple[str, str | None, Place]) -> Figure | None:
         found = self._known.get(key)

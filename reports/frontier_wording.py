@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.frontier_labels import BETTER, WORSE, metric_of, worse_up
 from reports.frontier_values import Cell, Figure, Place
-from reports.labels import TASKS, Metric, group, humanise, number
+from reports.labels import TASKS, Metric, group, humanise
 from reports.privacy_labels import CATEGORIES, PARTS, TYPES, kind_of_type
 from reports.wording import Wording
 
@@ -85,6 +85,12 @@ class FrontierWording(Wording):
             group=group(place.group, start=False), reference=group(place.reference, start=False)
         )
 
+    def gap(self, place: Place) -> str:
+        """Name a gap by its task and whom it is between."""
+        if place.task is None:
+            return self.pair(place)
+        return self.t("{task}: {pair}").format(task=self.named_task(place.task), pair=self.pair(place))
+
     def units(self, place: Place, scale: str = "", change: bool = False) -> str:
         """Return the unit of a figure; differences between shares are percentage points."""
         unit = metric_of(place, scale).unit
@@ -140,10 +146,8 @@ class FrontierWording(Wording):
         return f"{text} {unit}" if unit else text
 
     def count(self, value: float | None) -> str:
-        """Write a figure of a budget."""
-        if value is None:
-            return "–"
-        return number(value, 3) if 0.001 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}".replace("-", "−")
+        """Write a figure of a budget, which may be as small as a δ."""
+        return "–" if value is None else f"{value:.4g}".replace("-", "−")
 
 
 def lower(text: str) -> str:

@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -51,7 +52,9 @@ def prepared(given: argparse.Namespace, method: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
     chosen = LoraConfig(r=given.rank, lora_alpha=2 * given.rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(model, chosen)
+    with warnings.catch_warnings():  # PEFT asks transformers by a name that it calls old
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, chosen)
 
 
 def batch_of(given: argparse.Namespace, vocabulary: int) -> Batch:

@@ -111,15 +111,20 @@ def look(setting: Setting) -> Result:
 
 
 def _gaussian(setting: Setting) -> float:
-    from opacus.accountants import GaussianAccountant
+    from opacus.accountants.analysis.gdp import compute_eps_poisson
 
-    accountant = GaussianAccountant()
-    accountant.history = setting.history
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return float(accountant.get_epsilon(setting.delta))
-        except Exception:  # of a root that is not bracketed
+            return float(
+                compute_eps_poisson(
+                    steps=setting.steps,
+                    noise_multiplier=setting.noise,
+                    sample_rate=setting.rate,
+                    delta=setting.delta,
+                )
+            )
+        except Exception:  # of a root that lies beyond where it looks
             return math.nan
 
 
@@ -149,7 +154,7 @@ def _from_exact(results: Sequence[Result], of: Callable[[Result], float | None])
         for found in results
         if found.exact is not None and (value := of(found)) is not None
     ]
-    return f"{min(off):+.4f} to {max(off):+.4f}" if off else "–"
+    return f"{min(off):+.1e} to {max(off):+.1e}" if off else "–"
 
 
 def _gdp(results: Sequence[Result]) -> str:
@@ -225,7 +230,11 @@ def report(results: Sequence[Result], seed: int) -> list[str]:
         "",
         "| setting | PRV | PLD | PRV − PLD |",
         "|---|---:|---:|---:|",
-        *(f"| {f.setting} | {f.prv:.4f} | {f.pld:.4f} | {f.prv - f.pld:+.4f} |" for f in (*worst[:5], *worst[-5:]) if f.prv),
+        *(
+            f"| {f.setting} | {f.prv:.4f} | {f.pld:.4f} | {f.prv - f.pld:+.4f} |"
+            for f in (*worst[:5], *worst[-5:])
+            if f.prv
+        ),
         "",
         "## The settings where Gaussian DP understates most",
         "",

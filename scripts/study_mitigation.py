@@ -39,7 +39,7 @@ class Part:
     chats: bool
     epsilons: tuple[float, ...]
     finetune: dict[str, Any]
-    decisions: int = 0  # of the small model's own training
+    former: int = 0  # texts of a kind in the small model's own training
     generations: int = 200
     looked_at: int = 600
 
@@ -58,7 +58,7 @@ SMALL: Final = Part(
     chats=False,
     epsilons=(8.0, 3.0, 1.0),
     finetune={"method": "lora", "rank": 16, "batch": 128, "epochs": 15, "rate": 3e-3, "physical_batch": 32},
-    decisions=5000,
+    former=4000,
 )
 EMBEDDED: Final = Part(
     name="embedded",
@@ -82,7 +82,7 @@ def prepare(part: Part, folder: Path, threads: int) -> Config:
     if part.name == "small":
         base = folder / "base"
         if not (base / "model.safetensors").is_file():
-            small_model.make(study_shop.former_texts(part.decisions, part.decisions // 3, SEED + 50), base)
+            small_model.make(study_shop.former_texts(part.former, SEED + 50), base)
         model = str(base)
     study_shop.plant(
         folder, count=part.records, canaries=part.canaries, held_out=part.held_out, chats=part.chats, seed=SEED
@@ -148,7 +148,7 @@ def scaled(part: Part, share: float) -> Part:
         part,
         records=fewer(part.records, 60),
         canaries=fewer(part.canaries, 10),
-        decisions=fewer(part.decisions, 60),
+        former=fewer(part.former, 60),
         generations=fewer(part.generations, 4),
         looked_at=fewer(part.looked_at, 40),
         finetune=part.finetune | {"batch": fewer(part.finetune["batch"], 8), "epochs": part.finetune["epochs"] * share},

@@ -19,7 +19,7 @@ from audit.cli.shared import (
     run_argument,
     say,
 )
-from audit.errors import EXIT_BACKEND, EXIT_PASS, ConfigError
+from audit.errors import EXIT_PASS, ConfigError
 
 if TYPE_CHECKING:
     from audit.config import Config
@@ -81,7 +81,7 @@ def finetune_command(
     """
     from audit.config import load_config
     from audit.console import Console
-    from audit.mitigation import training
+    from audit.mitigation import plan, training
 
     given = {"config": config_path, "model": model, "train": options["train"], "ledger": ledger, **options}
     if no_privacy and (options["epsilon"] or options["noise_multiplier"]):
@@ -98,7 +98,7 @@ def finetune_command(
     with Console(quiet) as console:
         if planned:
             found = training.plan_training(config, progress=console)
-            click.echo(training.plan_as_json(found) if as_json else training.plan_as_text(found), nl=False)
+            click.echo(plan.to_json(found) if as_json else plan.to_text(found), nl=False)
             return EXIT_PASS
         if out is None:
             raise ConfigError("--out: says nowhere where the model goes; name a folder")
@@ -169,9 +169,9 @@ def variants_command(
     with Console(quiet) as console:
         folder = mitigation.mitigate(config, out, progress=console, fresh=fresh, command=command, only=only)
         report = render(folder, console)
-    say(mitigation.summary(folder))
+    click.echo(mitigation.summary(folder), err=True)
     click.echo(f"report  {report}\nrun     {folder}")
-    return EXIT_BACKEND if mitigation.failed(folder) else EXIT_PASS
+    return mitigation.exit_code(folder)
 
 
 @mitigate_group.command("decisions")

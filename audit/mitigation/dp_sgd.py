@@ -22,7 +22,6 @@ from audit.mitigation.values import Batch, Sampling, Unit
 from audit.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
@@ -112,6 +111,8 @@ def train(
     from opacus.utils.batch_memory_manager import BatchMemoryManager
     from torch.utils.data import DataLoader
 
+    from audit.mitigation.clipping.noise import generator_of
+
     world, progress = world or World(), progress or Silent()
     batches = PoissonBatches(_lengths(units), sampling, keys, start=start, rank=world.rank, world=world.size)
     loader: Any = DataLoader(list(units), batch_sampler=batches, collate_fn=collate)  # type: ignore[arg-type]
@@ -129,7 +130,7 @@ def train(
                 continue
             if ledger is not None and world.writes:  # the noise is the first process's, and comes after
                 ledger.pay(step)
-            optimizer.generator = _generator(parameters, keys.noise(step))
+            optimizer.generator = generator_of(keys.noise(step))
             for group in optimizer.param_groups:
                 group["lr"] = schedule.at(step)
             optimizer.step()
@@ -151,13 +152,6 @@ def train(
 
 def _lengths(units: Sequence[Unit]) -> list[int]:
     return [max(map(len, unit.rows)) for unit in units]
-
-
-def _generator(parameters: dict[str, nn.Parameter], seed: int) -> torch.Generator:
-    import torch
-
-    device = next(iter(parameters.values())).device
-    return torch.Generator(device=device).manual_seed(seed)
 
 
 @contextmanager

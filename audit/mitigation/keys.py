@@ -42,15 +42,13 @@ class Keys:
         return np.random.Generator(np.random.PCG64(self._sequence(_SAMPLING, step)))
 
     def noise(self, step: int) -> int:
-        """Seed of 63 bits of the noise of ``step``, for a generator of torch."""
-        return self._word(_NOISE, step)
+        """256 bits of the noise of ``step``; a seed of torch's generator would keep 32 of them."""
+        words = self._sequence(_NOISE, step).generate_state(4, np.uint64)
+        return int.from_bytes(words.astype("<u8").tobytes(), "little")
 
     def start(self) -> int:
         """Seed of 63 bits of what is random before the first step: the adapters' first weights."""
-        return self._word(_START, 0)
-
-    def _word(self, purpose: int, step: int) -> int:
-        return int(self._sequence(purpose, step).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return int(self._sequence(_START, 0).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
     def _sequence(self, purpose: int, step: int) -> np.random.SeedSequence:
         return np.random.SeedSequence([self.entropy, purpose, step])

@@ -14,13 +14,19 @@ class PlainEngine:
     """Adds up gradients of units as they are; the mean gradient's norm is held at ``max_grad_norm``."""
 
     def __init__(self, model: nn.Module, optimizer: Any, *, max_grad_norm: float, divisor: float) -> None:
-        from opacus.optimizers.optimizer_fast_gradient_clipping import DPOptimizerFastGradientClipping
         from torch.nn.utils import clip_grad_norm_
 
+        from audit.mitigation.clipping.optimizers import wrap
+
         self.model = model
-        # Opacus's, with no noise: BatchMemoryManager tells it which forward passes make one step.
-        self.optimizer: Any = DPOptimizerFastGradientClipping(
-            optimizer, noise_multiplier=0.0, max_grad_norm=max_grad_norm, expected_batch_size=divisor
+        # Opacus's optimizer with no noise: BatchMemoryManager tells it which forward passes make one step.
+        self.optimizer: Any = wrap(
+            optimizer,
+            summed=True,
+            distributed=False,
+            max_grad_norm=max_grad_norm,
+            noise_multiplier=0.0,
+            divisor=divisor,
         )
         self.optimizer.attach_step_hook(lambda taken: clip_grad_norm_(taken.params, max_grad_norm))
 

@@ -36,6 +36,7 @@ from audit.values import content_hash
 
 if TYPE_CHECKING:
     from audit.mitigation.dp_sgd import Engine
+    from audit.mitigation.plan import TrainingPlan
 
 MODEL: Final = "model"
 _NOTE: Final = "training.json"
@@ -157,6 +158,10 @@ def prepare(config: Config, world: World | None = None) -> Prepared:
     world.align(parameters)
     optimiser = torch.optim.AdamW(list(parameters.values()), lr=agreed.rate, weight_decay=0.0, fused=True)
     engine: Engine
+    if world.size > 1 and not settings.private:
+        raise ConfigError(
+            "finetune.private: is false, and a training without a promise runs in one process; leave out torchrun"
+        )
     if settings.private:
         engine = engine_for(
             model,
@@ -215,8 +220,7 @@ def finetune(
         if fresh and world.writes:
             _set_aside(out)
         world.wait()
-        if _agrees(out, header) and (out / MODEL / statement.NAME).is_file():
-            statement.check(out / MODEL)
+        if world.share(_finished(out, header) if world.writes else False):
             progress.end("train", 0.0, True)
             return out / MODEL
         began = time.monotonic()
@@ -253,6 +257,7 @@ def _check(ready: Prepared) -> None:
         max_grad_norm=settings.max_grad_norm,
         noise_multiplier=terms.noise_multiplier,
         divisor=terms.sampling.divisor,
+        texts=1 if settings.unit == "record" and not settings.augment else 3,
     )
 
 
@@ -261,7 +266,7 @@ def _train(ready: Prepared, out: Path, ledger: Any, *, start: int | None, world:
     from audit.mitigation import dp_sgd
     from audit.mitigation.preflight import check_moved, fingerprints
 
-    checkpoint, terms = checkpoints.load(out), ready.terms
+    checkpoint, terms = world.share(checkpoints.load(out) if world.writes else None), ready.terms
     if checkpoint is not None:
         checkpoints.restore(checkpoint, ready.parameters, ready.engine.optimizer, out)
     done, applied = (checkpoint.step, checkpoint.applied) if checkpoint else (0, 0)
@@ -338,6 +343,52 @@ def _promise(ready: Prepared, paid: int, applied: int) -> statement.Promise:
     )
 
 
+def plan_training(config: Config, *, progress: Progress | None = None) -> TrainingPlan:
+    """Tell noise, steps, ε over the steps and the time they take, without taking one.
+
+    The time is that of made-up texts as long as the records' mean, with nothing added up and no noise drawn.
+
+    Raises
+    ------
+    ConfigError
+        If anything in the config or the records is wrong, or nothing is promised.
+    """
+    from audit.mitigation.plan import plan
+
+    if not config.finetune.private:
+        raise ConfigError(
+            "finetune.private: is false, and a training without a promise spends nothing; leave out --plan"
+        )
+    progress = progress or Silent()
+    began = time.monotonic()
+    progress.begin("model", 0)
+    ready = prepare(config)
+    progress.end("model", time.monotonic() - began, False)
+    return plan(
+        ready.terms.sampling,
+        noise_multiplier=ready.terms.noise_multiplier,
+        delta=ready.terms.delta,
+        protects=config.finetune.unit,
+        max_grad_norm=config.finetune.max_grad_norm,
+        seconds_a_step=_seconds_a_step(ready),
+    )
+
+
+def _seconds_a_step(ready: Prepared) -> float:
+    """A step's forward and backward passes, from the second of two physical batches of made-up texts."""
+    lengths, size = ready.corpus.lengths, ready.config.finetune.physical_batch
+    length = max(2, round(sum(lengths) / len(lengths)))
+    rows = round(ready.corpus.rows / len(ready.corpus.units))
+    made_up = ready.collate([Unit(str(place), (tuple([1] * length),) * rows) for place in range(size)])
+    seconds = 0.0
+    for _ in range(2):
+        began = time.monotonic()
+        ready.engine.backward(made_up)
+        seconds = time.monotonic() - began
+        ready.engine.optimizer.zero_grad()
+    return seconds * ready.terms.sampling.divisor / size
+
+
 def promise(model: Path) -> str:
     """What the privacy statement of a trained model says, in one sentence.
 
@@ -348,6 +399,14 @@ def promise(model: Path) -> str:
     """
     found = statement.check(model)
     return "no privacy statement" if found is None else found.in_words
+
+
+def _finished(out: Path, header: Mapping[str, Any]) -> bool:
+    """Whether ``out`` holds this very training's model, with a statement that is of its weights."""
+    if not _agrees(out, header) or not (out / MODEL / statement.NAME).is_file():
+        return False
+    statement.check(out / MODEL)
+    return True
 
 
 def _agrees(out: Path, header: Mapping[str, Any]) -> bool:

@@ -115,6 +115,7 @@ def fairness_config(config: Config, cell: Cell, model: str) -> Config:
 
 def privacy_config(config: Config, cell: Cell, model: str) -> Config:
     """What is asked of what the cell learnt by heart: the base stands beside each that was trained on it."""
-    own = {"base": config.model.name if cell.trained else None, "claimed_epsilon": cell.epsilon}
+    # What is claimed stands in the statement beside the weights, with the δ that it holds at.
+    own = {"base": config.model.name if cell.trained else None, "claimed_epsilon": None}
     named = config.model_copy(update={"privacy": config.privacy.model_copy(update=own)})
     return named.changed("model", name=model)

@@ -35,7 +35,7 @@ def arm(place: str, step: int) -> None:
         setattr(owner, name, lambda *args, **kwargs: around(whole, *args, **kwargs))
 
     def half_a_line(write: Any, file: int, data: bytes) -> Any:
-        if data.startswith(b'{"step": %d,' % step):
+        if data.startswith((b'{"step": %d}' % step, b'{"step": %d,' % step)):
             write(file, data[: len(data) // 2])
             die()
         return write(file, data)

@@ -231,12 +231,12 @@ def _manifest(cells: Sequence[str], late: Mapping[str, str], privacy: bool, host
         variant, epsilon = CELLS[name]
         stages = [*([] if variant in ("base", "prompt") else ["trained"]), "fairness"]
         stages += ["privacy", "utility"] if privacy and variant != "prompt" else []
-        done = {stage: {"status": "done", "reason": None, "seconds": 61.5} for stage in stages}
+        done: dict[str, dict[str, Any]] = {
+            stage: {"status": "done", "reason": None, "seconds": 61.5} for stage in stages
+        }
         if name in late:
-            first = {"status": "failed", "reason": late[name]}
-            done = {
-                stage: first if not i else {"status": "waiting", "reason": _NOT_YET} for i, stage in enumerate(stages)
-            }
+            done = {stage: {"status": "waiting", "reason": _NOT_YET} for stage in stages}
+            done[stages[0]] = {"status": "failed", "reason": late[name]}
         entry = {"cell": name, "variant": variant, "epsilon": epsilon, "stages": done, "versus": _versus(name, cells)}
         entries.append(entry | {"prompt": "even" if variant == "prompt" else None})
     return {

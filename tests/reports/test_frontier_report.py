@@ -154,7 +154,7 @@ def test_among_several_epsilons_the_headline_is_of_the_smallest(view_of: View) -
 def test_a_refuted_epsilon_is_said_first_and_in_red(view_of: View, page_of: Drawn) -> None:
     text = page_of(cells=ONE, bound=9.3)
     page = Page(text)
-    assert "<h1>Refuted: DP at ε = 8 leaks more than its ε allows. An attack shows at least ε = 9.300.</h1>" in text
+    assert "<h1>Refuted: DP at ε = 8 leaks more than its ε allows. An attack shows at least ε = 9.3.</h1>" in text
     first = next(i for i, (_, attrs) in enumerate(page.tags) if "note fail" in (attrs.get("class") or ""))
     cards_at = next(i for i, (_, attrs) in enumerate(page.tags) if attrs.get("data-card"))
     assert first < cards_at
@@ -186,7 +186,7 @@ def test_unfinished_parts_are_named_with_reason_and_command(view_of: View, page_
 def test_unfinished_parts_are_found_without_a_manifest(make: Make, tmp_path: Path) -> None:
     folder = write_frontier(tmp_path, ONE, unfinished=LATE, manifest=False)
     found = lacking(build_frontier_view(folder), W)
-    assert {one.what for one in found} == {"Gaps", "Leakage", "Utility", "Privacy budget"}
+    assert {one.what for one in found} == {"gaps, leakage, utility, privacy budget"}
 
 
 def test_only_a_base_says_that_nothing_is_known_of_dp(view_of: View, page_of: Drawn) -> None:

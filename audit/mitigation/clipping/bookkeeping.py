@@ -7,6 +7,7 @@ in place of the one that autograd would have spent on the sum without clipping.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,7 +75,8 @@ class BookkeepingEngine:
             ).logits
         found = through(self.head, hidden, batch, keep=bool(trained))
         if found.logits is not None:
-            record.take("head", self.head, linear, hidden.detach()[:, :-1], found.logits)
+            layer = partial(linear, tied=self.head.weight in self.tied)
+            record.take("head", self.head, layer, hidden.detach()[:, :-1], found.logits)
         if hidden.requires_grad:
             hidden.backward(found.hidden)
         weighed = found.losses * batch.weight.to(found.losses.dtype)

@@ -12,7 +12,7 @@ import torch
 from audit.errors import ConfigError
 from audit.mitigation.clipping.checks import owners
 from audit.mitigation.clipping.groups import Groups
-from audit.mitigation.clipping.layers import Layer, layer_of
+from audit.mitigation.clipping.layers import Layer, layer_of, linear
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,6 +63,8 @@ class Capture:
                     f"{name}: is a {type(module).__name__}, which bookkeeping does not know; "
                     "take finetune.clipping = 'hooks'"
                 )
+            if layer is linear and any(len(by_parameter.get(p, ())) > 1 for p in module.parameters(recurse=False)):
+                layer = partial(linear, tied=True)
             if module is not head:
                 module.register_forward_hook(partial(self._after, name, layer), with_kwargs=True)
 

@@ -100,7 +100,7 @@ def through(head: nn.Linear, hidden: Tensor, batch: Batch, *, keep: bool) -> Thr
             back[rows] = part.to(read.dtype) @ head.weight.detach()
     by_row = (losses.view(shape) * means).sum(1)
     whole = torch.zeros_like(hidden, memory_format=torch.contiguous_format).detach()
-    whole[:, :-1] = back.view(*shape, -1)
+    whole[:, :-1] = back.view(*shape, whole.shape[-1])
     return Through(by_row, whole, logits.view(*shape, vocabulary) if keep else None)
 
 

@@ -43,9 +43,12 @@ def layer_of(module: nn.Module) -> Layer | None:
 
 
 def linear(
-    module: Any, trained: Collection[nn.Parameter], read: Tensor, back: Tensor, groups: Groups
+    module: Any, trained: Collection[nn.Parameter], read: Tensor, back: Tensor, groups: Groups, *, tied: bool = False
 ) -> tuple[Tensor, list[Kept]]:
-    """A ``Linear``, or a ``Conv1D``, whose weights lie the other way round."""
+    """A ``Linear``, or a ``Conv1D``, whose weights lie the other way round.
+
+    Of a ``tied`` weight the factors are kept: :func:`tied_products` reads them.
+    """
     back, read = _tokens(back), _tokens(read)
     squares, kept = back.new_zeros(groups.units), list[Kept]()
     if module.bias is not None and module.bias in trained:
@@ -61,7 +64,7 @@ def linear(
     gradients = torch.cat([torch.bmm(one.mT, other) for one, other in groups.views(left, right)])
     squares += gradients.flatten(1).square().sum(1)
     # Whichever is smaller is kept.
-    if rows * columns * groups.units <= back.shape[0] * back.shape[1] * (rows + columns):
+    if not tied and rows * columns * groups.units <= back.shape[0] * back.shape[1] * (rows + columns):
         return squares, [*kept, PerUnit(module.weight, gradients)]
     return squares, [*kept, Outer(module.weight, left, right)]
 
@@ -69,16 +72,23 @@ def linear(
 def ghost_squares(left: Tensor, right: Tensor, groups: Groups) -> Tensor:
     """‖Σ_t left_t right_tᵀ‖² of each unit as Σ_{s,t} (left_s·left_t)(right_s·right_t); shape (units,).
 
+    Terms of both signs may cancel, and what rounding leaves is then as large as the sum. A norm that came out too
+    small would let the unit through unclipped, so eps · (Σ_t ‖left_t‖ ‖right_t‖)² is added: a few millionths
+    of the norm in float32 where little cancels, and nothing that shows in float64.
+
     >>> left, right = torch.tensor([[[1.0, 2.0], [0.0, 1.0]]]), torch.tensor([[[3.0], [1.0]]])
     >>> groups = Groups(1, torch.tensor([0]), ((1, 1),))
-    >>> ghost_squares(left, right, groups), (left[0].mT @ right[0]).square().sum()
+    >>> ghost_squares(left, right, groups).round(), (left[0].mT @ right[0]).square().sum()
     (tensor([58.]), tensor(58.))
     """
-    found = [
-        torch.bmm(one, one.mT).mul_(torch.bmm(other, other.mT)).sum((1, 2)) for one, other in groups.views(left, right)
-    ]
-    # What is a sum of squares may come out below 0 by a rounding error; NaN stays NaN.
-    return torch.cat(found).clamp(min=0)
+    found = []
+    for one, other in groups.views(left, right):
+        lefts, rights = torch.bmm(one, one.mT), torch.bmm(other, other.mT)
+        lengths = lefts.diagonal(dim1=1, dim2=2) * rights.diagonal(dim1=1, dim2=2)
+        rounding = torch.finfo(lefts.dtype).eps * lengths.sqrt().sum(1).square()
+        # What is a sum of squares may come out below 0; NaN stays NaN.
+        found.append(lefts.mul_(rights).sum((1, 2)).clamp(min=0) + rounding)
+    return torch.cat(found)
 
 
 def embedding(
@@ -132,13 +142,15 @@ def tied_products(head: Outer, rows: Rows, groups: Groups) -> Tensor:
     """⟨G_head, G_embedding⟩ of each unit whose head and embedding are one: Σ_{s,t} g_t[x_s] (h_t·u_s); (units,).
 
     ``head.left`` are gradients g of the logits and ``head.right`` the hidden states h; ``rows`` has tokens x and what
-    comes back to them, u.
+    comes back to them, u. What rounding may leave is added, as in :func:`ghost_squares`.
     """
     found = []
     for logits, hidden, ids, back in groups.views(head.left, head.right, rows.ids, rows.back):
         places = ids.unsqueeze(1).expand(-1, logits.shape[1], -1)
         products = torch.bmm(hidden, back.mT.to(hidden.dtype))
-        found.append(logits.gather(2, places).mul_(products).sum((1, 2)))
+        lengths = (logits.norm(dim=2) * hidden.norm(dim=2)).sum(1) * back.norm(dim=2).sum(1)
+        rounding = torch.finfo(products.dtype).eps * lengths
+        found.append(logits.gather(2, places).mul_(products).sum((1, 2)) + rounding)
     return torch.cat(found)
 
 

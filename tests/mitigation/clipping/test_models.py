@@ -11,7 +11,9 @@ from torch import nn
 
 from audit.errors import ConfigError
 from audit.mitigation.clipping import norms, summed
+from audit.mitigation.clipping.groups import Groups
 from audit.mitigation.clipping.head import head_of
+from audit.mitigation.clipping.layers import ghost_squares
 from tests import tiny
 from tests.mitigation.clipping import made
 
@@ -254,3 +256,16 @@ def test_batch_memory_manager_steps_once_a_logical_batch() -> None:
         moved.append(model.lm_head.weight.detach().clone())
     torch.testing.assert_close(moved[0], moved[1], rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(moved[0], moved[2], rtol=1e-10, atol=1e-12)
+
+
+def test_a_ghost_norm_is_not_too_small_where_most_of_a_gradient_cancels() -> None:
+    tokens, width = 64, 48
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.tensor([1.0, -1.0]).repeat(tokens // 2)[None, :, None]
+    read = 100 + 0.01 * torch.randn(1, tokens, width, generator=generator)
+    back = signs * (100 + 0.01 * torch.randn(1, 1, width, generator=generator))
+    groups = Groups(1, torch.zeros(1, dtype=torch.int64), ((1, 1),))
+    true = (back[0].double().mT @ read[0].double()).norm()
+    plain = float((back[0] @ back[0].mT * (read[0] @ read[0].mT)).sum().clamp(min=0).sqrt())
+    assert not 0.9 * true < plain < 1.1 * true  # the formula alone is lost here
+    assert ghost_squares(back, read, groups).sqrt() >= true
