@@ -8,20 +8,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from audit import Config
+from audit import Config, EvenhandError
 from audit.backends import models
-from audit.mitigation import accounting, card, dp_sgd, spending, statement
+from audit.mitigation import accounting, dp_sgd, spending, statement
 from audit.mitigation.clipping import engine_for
 from audit.mitigation.data import collate, read_corpus
 from audit.mitigation.keys import Keys
 from audit.mitigation.preflight import check_sampling, preflight
 from audit.mitigation.prepare import load_for_training, trained_parameters
 from audit.mitigation.sampling import PoissonBatches
+from audit.mitigation.saving import save
 from audit.mitigation.values import PrivacyBudget, Sampling
 
 
@@ -69,10 +72,11 @@ def main() -> int:
         divisor=sampling.divisor,
     )
 
-    # Each step is paid for before its noise is drawn.
+    # Each step is paid for before its noise is drawn, in a ledger that also says how many were if this is killed.
     given.out.mkdir(parents=True)
-    header = {"noise_multiplier": noise, "sample_rate": rate, "steps": sampling.steps, "delta": delta}
-    with spending.open_or_begin(given.out, header) as ledger:
+    constants = {"unit": "record", "sample_rate": sampling.sample_rate, "steps": sampling.steps, "delta": delta}
+    constants |= {"divisor": sampling.divisor, "max_grad_norm": 1.0, "noise_multiplier": noise}
+    with spending.open_or_begin(given.out, constants | {"settings": "", "data": corpus.fingerprint()}) as ledger:
         applied = dp_sgd.train(
             engine,
             corpus.units,
@@ -84,10 +88,42 @@ def main() -> int:
             schedule=dp_sgd.Schedule(1e-3, sampling.steps),
             folder=given.out,
         )
-        paid = ledger.paid
-    print(applied, paid, models, card, statement)
+
+    # What is promised stands beside the weights; evenhand loads them with no other statement.
+    spent = accounting.cross_checked(ledger.history, delta)
+    promise = statement.Promise(
+        epsilon=spent.epsilon,
+        delta=delta,
+        unit="record",
+        copies=settings.copies,
+        public_size=size,
+        accountants=tuple(statement.Accountant(**asdict(found)) for found in spent.accountants),
+        sampling=statement.Sampled(
+            sample_rate=sampling.sample_rate,
+            divisor=sampling.divisor,
+            steps_planned=sampling.steps,
+            steps_paid=ledger.paid,
+            steps_applied=applied,
+        ),
+        noise_multiplier=noise,
+        max_grad_norm=1.0,
+        clipping="bookkeeping",
+    )
+    trained = statement.Trained(
+        method="lora",
+        rank=settings.rank,
+        parameters=sum(parameter.numel() for parameter in parameters.values()),
+        max_tokens=settings.max_tokens,
+    )
+    base = statement.Base.of(models.resolve(given.model))
+    made = statement.make_statement(promise=promise, trained=trained, base=base, seed="system")
+    print(f"{made.in_words}\n{save(given.out / 'model', model, tokenizer, made)}")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        sys.exit(main())
+    except EvenhandError as error:
+        print(f"dp_finetune: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

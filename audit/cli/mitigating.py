@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -218,9 +218,15 @@ def decisions_command(folder: Path | None, out: Path, groups: tuple[str, ...], *
 @mitigate_group.command("export")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the whole weights")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of the weights [the base's]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Precision of the saved weights",
+)
 @guarded
-def export_command(model: Path, out: Path, dtype: str | None) -> int:
+def export_command(model: Path, out: Path, dtype: Literal["float32", "bfloat16"]) -> int:
     """Merge MODEL's adapters into whole safetensors, for transformers, vLLM or llama.cpp's converter.
 
     The privacy statement goes with them, sealed for the new weights.

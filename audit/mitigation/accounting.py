@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
@@ -46,7 +47,9 @@ _BUDGETS: Final = (2 * STATED_ERROR, 200.0)
 LEAST_NOISE: Final = 0.3
 # Noise multipliers are settled to this share of themselves, and rounded up to four decimals.
 _TOLERANCE: Final = 1e-4
-# PLD's grid where a first guess will do; at ε below 1 the usual one is quick already.
+# Where a first guess will do: PRV up to so many steps, beyond them PLD on a coarse grid (at ε below 1 the usual one is
+# quick already).
+_FEW_STEPS: Final = 2000
 _COARSE: Final = 1e-3
 
 
@@ -196,7 +199,7 @@ def epsilon_over(
 ) -> list[tuple[int, float]]:
     """Return (steps taken, ε by then) at ``points`` places evenly apart; the last is that of :func:`cross_checked`.
 
-    Those before are by PLD on a coarse grid, and without the second look.
+    Those before are by one accountant, the quicker one.
 
     >>> [(step, round(spent, 1)) for step, spent in epsilon_over(Sampling(0.01, 1000, 64.0), 1.0, 1e-5, points=4)]
     [(250, 1.0), (500, 1.3), (750, 1.6), (1000, 1.8)]
@@ -286,7 +289,10 @@ def _central_limit(budget: PrivacyBudget, sampling: Sampling) -> float:
 
 
 def _quick(history: History, delta: float, about: float) -> float:
-    """Nearly the ε that :func:`cross_checked` gives, which is ``about`` so much."""
+    """Nearly the ε that :func:`cross_checked` gives, which is ``about`` so much, in a tenth of the time."""
+    if sum(steps for _, _, steps in history) <= _FEW_STEPS:
+        with suppress(PrvFailed):
+            return accountants.prv(history, delta)
     return accountants.pld(history, delta, _COARSE if about >= 1 else _COARSE / 10) + STATED_ERROR
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'evenhand[finetune]'"
 
 
-def load_for_training(name: str, settings: FinetuneConfig, seed: int) -> tuple[nn.Module, Any]:
+def load_for_training(name: str, settings: FinetuneConfig, seed: int) -> tuple[Any, Any]:
     """Load the model ``name`` and its tokenizer, with what ``settings`` train made trainable, in float32.
 
     Low-rank adapters sit on every linear layer but the head, without dropout; frozen weights keep

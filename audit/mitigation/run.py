@@ -33,8 +33,9 @@ from audit.mitigation.variants import (
     privacy_config,
     training_config,
 )
+from audit.pipeline import run_id
 from audit.progress import Progress, Silent
-from audit.run_folder import clear
+from audit.run_folder import RUNS, clear
 from audit.values import content_hash
 
 Stage = Literal["trained", "fairness", "privacy", "utility"]
@@ -62,7 +63,7 @@ class Trainer(Protocol):
 
 def mitigate(
     config: Config,
-    out: Path,
+    out: Path | None = None,
     *,
     progress: Progress | None = None,
     fresh: bool = False,
@@ -78,6 +79,8 @@ def mitigate(
 
     Parameters
     ----------
+    out
+        The folder; by default one under ``.evenhand/runs`` named after the model and the settings.
     fresh
         Begin the cells anew. What earlier private trainings in the folder spent stays on record.
     command
@@ -97,7 +100,7 @@ def mitigate(
         raise ConfigError("mitigation.variants: names no variant, and there is no prompt; name at least one")
     chosen = _chosen(cells, only)
     _check(config, chosen)
-    progress = progress or Silent()
+    progress, out = progress or Silent(), out or RUNS / _name(config)
     _begin(config, cells, chosen, out, fresh=fresh, command=command)
     for cell in chosen:
         _Doing(config, cell, out, _Named(progress, cell.name), fresh, command, train).all()
@@ -310,6 +313,11 @@ def shared(config: Config) -> dict[str, Any]:
         exclude = _OWN.get(section)
         found[section] = json.loads(getattr(config, section).model_dump_json(exclude=exclude))
     return found
+
+
+def _name(config: Config) -> str:
+    model = run_id(config).rpartition("-")[0]
+    return f"mitigate-{model}-{content_hash(shared(config), 8)}"
 
 
 def _entry(config: Config, cell: Cell, cells: Sequence[Cell], earlier: dict[str, Any] | None) -> dict[str, Any]:
