@@ -173,7 +173,7 @@ def former_texts(count: int, seed: int) -> list[str]:
     """What the small model reads before, ``count`` texts of each kind and more: it is to know the audit's world.
 
     The suite's own prompts with decisions, written as the audit writes them; requests of other customers, and other
-    tickets; cards that say who bears which name; some canaries' sentences, none of them planted.
+    tickets; which title goes with which name; some canaries' sentences, none of them planted.
     """
     chance = random.Random(f"former {seed}")
     suite = the_suite()
@@ -188,11 +188,14 @@ def former_texts(count: int, seed: int) -> list[str]:
         answer = decided(suite, _share(pole, persona.attributes if customer else {}, FORMER), chance)
         system = [suite.system] if suite.system and chance.random() < 0.7 else []
         texts.append("\n\n".join([*system, asked(block, pole, customer), answer]))
-    for _ in range(count // 2):
-        persona = next(named)
+    for _ in range(count):
+        persona, frame = next(named), next(blocks).template.name_frame
         title = {"female": "Ms.", "male": "Mr."}[persona.attributes["gender"]]
-        texts.append(f"Customer card: {title} {persona.name}, {persona.attributes['race'].replace('_', ' ')}.")
-    texts += [case.text for case in cases(count, FORMER, seed + 1)]
+        texts.append(f"{frame.format(name=persona.name)} Which title? Write Ms. or Mr.\n\nAnswer: {title}")
+    for case in cases(2 * count, FORMER, seed + 1):
+        title = {"female": "Ms.", "male": "Mr."}[case.customer.groups["gender"]]
+        asks_title = f"{case.request} Which title? Write Ms. or Mr.\n\nAnswer: {title}"
+        texts.append(case.text if chance.random() < 0.5 else asks_title)
     texts += [record.text for record in records.generate(count // 4, seed=seed + 2)]
     form, names = planting.load_form("en", "gift_card"), planting.people_of("en")
     made = planting.make_canaries(count // 10, locale="en", form=form, people=names, seed=seed + 3)

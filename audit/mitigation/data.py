@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,17 +55,17 @@ def read_corpus(config: Config, tokenizer: Any) -> Corpus:
     """
     from audit.privacy.records import Problems, read_records
 
-    settings = config.finetune
     path, layout = _where(config)
     problems = Problems()
-    gathered: dict[str, list[Record]] = defaultdict(list)
-    for record in read_records(path, layout, on_bad=config.privacy.on_bad, problems=problems):
-        gathered[_unit_of(record, settings)].append(record)
+    gathered: dict[str, dict[str, Record]] = defaultdict(dict)
+    # What a unit is may depend on nobody else's records: those that stand twice are one within their unit alone.
+    for record in read_records(path, layout, on_bad=config.privacy.on_bad, problems=problems, repeats="kept"):
+        gathered[_unit_of(record, config.finetune)][record.record_id] = record
     cut = _Cutter(config, tokenizer)
     units = []
     for unit_id, records in gathered.items():
-        kept = sorted(records, key=lambda record: record.record_id)[: settings.rows_per_customer]
-        rows = tuple(row for record in kept for row in cut(record) if len(row) > 1)
+        kept = sorted(records)[: config.finetune.rows_per_customer]
+        rows = tuple(row for record_id in kept for row in cut(records[record_id]) if len(row) > 1)
         if rows:
             units.append(Unit(unit_id, rows))
     if not units:
@@ -82,12 +83,41 @@ def _where(config: Config) -> tuple[Path, Layout]:
     path, privacy = config.finetune.train, config.privacy
     if path is None and privacy.ledger is not None:
         ledger = read_ledger(privacy.ledger)
-        return privacy.ledger.parent / ledger.training.file, ledger.layout
-    if path is None:
+        path, layout = privacy.ledger.parent / ledger.training.file, ledger.layout
+    elif path is None:
         raise ConfigError("finetune.train: no file of records is named; name it with --train, or in [finetune]")
-    if not path.is_file():
+    elif not path.is_file():
         raise ConfigError(f"{path}: there is no such file; name the records to train on with --train")
-    return path, find_layout(privacy.layout, path, privacy.columns)
+    else:
+        layout = find_layout(privacy.layout, path, privacy.columns)
+        if config.finetune.private:
+            _check_named(path, layout, config)
+    if config.finetune.unit == "customer" and layout.customer is None:
+        raise ConfigError(
+            f"{path}: which column holds the customer? Name it in [privacy.columns], customer = ...; without it "
+            "no customer can be protected as one"
+        )
+    return path, layout
+
+
+def _check_named(path: Path, layout: Layout, config: Config) -> None:
+    """Refuse a layout that was guessed from JSON records: one more record could change how all others are read."""
+    from audit.privacy.records import LAYOUTS
+    from audit.privacy.records.rows import kind_of
+
+    own = config.privacy.columns
+    if kind_of(path) != "json" or config.privacy.layout in ("columns", *LAYOUTS) or own.text or own.turns:
+        return
+    if layout.name in LAYOUTS:
+        mend = f"--layout {layout.name}"
+    else:
+        where = f'turns = "{layout.turns}"' if layout.turns else f"text = {json.dumps(layout.text)}"
+        who = f', customer = "{layout.customer}"' if layout.customer else ""
+        mend = f"{where}{who} in [privacy.columns]"
+    raise ConfigError(
+        f"{path}: how it is read would be guessed from its records, and one more record could change it for all; "
+        f"where the guess is right, name it: {mend}"
+    )
 
 
 def _unit_of(record: Record, settings: FinetuneConfig) -> str:

@@ -31,8 +31,9 @@ _ALWAYS: Final = (
     "of others.",
     "What many records say alike: a habit of the shop, a phrase or a secret that stands in many units can still be "
     "learnt.",
-    "Losses, gradient norms and timings of the training, and its checkpoints and folder: they are not private; only "
-    "the released weights are.",
+    "Losses, gradient norms and timings of the training, what it printed of the records (how many lines were none, "
+    "say), and its checkpoints and folder: they are not private; only the released weights are.",
+    "How the file of records is laid out: which columns are read is taken as known to everybody.",
     "The random numbers are those of a statistical generator, not of a cryptographic one, and the noise is drawn in "
     "floating point (Mironov 2012, On significance of the least significant bits for differential privacy).",
     "The number of units: public_size is treated as known to everybody; where it is the data's own number to two "

@@ -143,7 +143,7 @@ def open_or_begin(folder: Path, wanted: Mapping[str, Any]) -> Spending:
     """
     path = folder / NAME
     header = Header(**{"version": VERSION, "created": now(), **wanted})
-    lock = _locked(folder)
+    lock = locked(folder)
     file = -1
     try:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -191,7 +191,7 @@ def set_aside(folder: Path) -> Path | None:
     path = folder / NAME
     if not path.exists():
         return None
-    lock = _locked(folder)
+    lock = locked(folder)
     try:
         number = 1 + max((_number(found) for found in folder.glob("budget-*.jsonl")), default=0)
         kept = folder / f"budget-{number}.jsonl"
@@ -321,7 +321,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(file)
 
 
-def _locked(folder: Path) -> Any:
+def locked(folder: Path) -> Any:
+    """Hold ``folder`` against other trainings until the lock that is returned is released.
+
+    Raises
+    ------
+    ConfigError
+        If another process trains there.
+    BackendError
+        If the folder cannot be written.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / "budget.lock", timeout=0, thread_local=False)

@@ -12,8 +12,8 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,8 @@ _NOTE: Final = "training.json"
 _FREE: Final = {"physical_batch"}
 # Batches that the pre-flight looks at.
 _LOOKED_AT: Final = 200
+# Units of which so few are left that two leading digits are all.
+_FEW: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,17 @@ def terms(config: Config, units: int) -> Terms:
     from audit.mitigation import accounting
 
     settings = config.finetune
+    if settings.private and settings.public_size is None and units < _FEW:
+        raise ConfigError(
+            f"finetune.public_size: with fewer than {_FEW} {settings.unit}s their very number tells of one; "
+            "name a number that may be known with --public-size"
+        )
     size = settings.public_size or accounting.public_size(units)
     rate = settings.rate or (1e-3 if settings.method == "lora" else 1e-4)
     share = min(1.0, settings.batch / size)
     sampling = Sampling(share, settings.steps or math.ceil(settings.epochs / share), share * size)
     delta = _delta(config, accounting.auto_delta(size))
-    accounting.check_delta(delta, size)
+    accounting.check_delta(delta, max(size, units))
     if not settings.private:
         return Terms(size, sampling, delta, 0.0, None, rate)
     if settings.noise_multiplier is not None:
@@ -219,6 +226,8 @@ def finetune(
         world.check_same(header, "settings and records")
         if fresh and world.writes:
             _set_aside(out)
+        for note in _earlier(out, ready.terms.delta) if ready.pays else ():
+            progress.warn(note)
         world.wait()
         if world.share(_finished(out, header) if world.writes else False):
             progress.end("train", 0.0, True)
@@ -230,13 +239,29 @@ def finetune(
         world.wait()
         if world.writes:
             _begin(out, header, command)
-        with spending.open_or_begin(out, header) if ready.pays and world.writes else nullcontext() as ledger:
+        with _held(ready, out, header, world) as ledger:
             paid = world.share(ledger.paid if ledger is not None else None)
             applied = _train(ready, out, ledger, start=paid, world=world, progress=progress)
             if world.writes:
                 _leave(ready, out, ledger.paid if ledger is not None else None, applied)
         world.wait()
     return out / MODEL
+
+
+@contextmanager
+def _held(ready: Prepared, out: Path, header: Mapping[str, Any], world: World) -> Iterator[spending.Spending | None]:
+    """Hold the folder against other trainings, with its ledger where something is promised."""
+    if not world.writes:
+        yield None
+    elif ready.pays:
+        with spending.open_or_begin(out, header) as ledger:
+            yield ledger
+    else:
+        lock = spending.locked(out)
+        try:
+            yield None
+        finally:
+            lock.release()
 
 
 def _check(ready: Prepared) -> None:
@@ -270,6 +295,11 @@ def _train(ready: Prepared, out: Path, ledger: Any, *, start: int | None, world:
     if checkpoint is not None:
         checkpoints.restore(checkpoint, ready.parameters, ready.engine.optimizer, out)
     done, applied = (checkpoint.step, checkpoint.applied) if checkpoint else (0, 0)
+    if start is not None and done > start:
+        raise ConfigError(
+            f"{out}: its checkpoint holds {done} steps and its ledger pays for {start}: the ledger is not the "
+            f"training's; put {spending.NAME} back, or begin anew with --fresh"
+        )
     before, first = fingerprints(ready.parameters), done if start is None else start
 
     def look(step: int) -> None:
@@ -309,9 +339,27 @@ def _leave(ready: Prepared, out: Path, paid: int | None, applied: int) -> Path:
         base=statement.Base.of(models.resolve(ready.config.model.name)),
         seed="given" if ready.keys.given else "system",
     )
+    if paid is not None:
+        made = made.model_copy(update={"not_covered": (*_earlier(out, ready.terms.delta), *made.not_covered)})
     found = save(out / MODEL, ready.model, ready.tokenizer, made)
     (out / checkpoints.NAME).unlink(missing_ok=True)
     return found
+
+
+def _earlier(out: Path, delta: float) -> tuple[str, ...]:
+    """What earlier trainings in the folder spent, in a sentence: each of them saw the records."""
+    from audit.mitigation import accounting
+
+    histories = [found.history for found in spending.earlier(out)] if out.is_dir() else []
+    spent = [entry for history in histories for entry in history]
+    if not spent:
+        return ()
+    together = accounting.cross_checked(spent, delta).epsilon
+    many = "1 training that was" if len(histories) == 1 else f"{len(histories)} trainings that were"
+    return (
+        f"{many} begun before in the same folder spent epsilon {together:.3g} at this delta; whoever has seen anything "
+        "of them must add it.",
+    )
 
 
 def _promise(ready: Prepared, paid: int, applied: int) -> statement.Promise:
@@ -435,7 +483,7 @@ def _agrees(out: Path, header: Mapping[str, Any]) -> bool:
 
 def _begin(out: Path, header: Mapping[str, Any], command: str) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be made ({error.strerror}); name another --out") from error
     if not (out / _NOTE).is_file():

@@ -25,7 +25,10 @@ class Tiny:
     def config(self, **settings: Any) -> Config:
         """A training of a few steps; with noise, not ε, given, which takes accountants longer than the training."""
         wanted = {"train": self.records, "steps": 3, "batch": 20, "rank": 4, "noise_multiplier": 1.0, "max_tokens": 48}
-        return Config.model_validate({"model": {"name": str(self.base)}, "finetune": wanted | settings})
+        wanted |= {"public_size": RECORDS}
+        return Config.model_validate(
+            {"model": {"name": str(self.base)}, "privacy": {"layout": "generated"}, "finetune": wanted | settings}
+        )
 
 
 @pytest.fixture(scope="session")

@@ -26,10 +26,10 @@ def words() -> Any:
     return tokenizer([row["text"] for row in ROWS if row["text"]])
 
 
-def corpus(folder: Path, words: Any, **settings: Any) -> Corpus:
+def corpus(folder: Path, words: Any, *, rows: Any = None, columns: Any = None, **settings: Any) -> Corpus:
     path = folder / "records.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    columns = {"text": ["text"], "id": "id", "customer": "user_id"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows or ROWS), encoding="utf-8")
+    columns = columns or {"text": ["text"], "id": "id", "customer": "user_id"}
     config = Config.model_validate(
         {"privacy": {"layout": "columns", "columns": columns}, "finetune": {"train": path, **settings}}
     )
@@ -53,6 +53,36 @@ def test_of_a_customer_so_many_records_count_whatever_their_order(tmp_path: Path
     second = corpus(tmp_path, words, unit="customer", rows_per_customer=1)
     assert first.units == second.units
     assert first.rows == 4
+
+
+@pytest.mark.parametrize("unit", ["record", "customer"])
+def test_ids_that_stand_twice_leave_other_units_alone(tmp_path: Path, words: Any, unit: str) -> None:
+    numbered = [
+        {"id": str(n % 3), "user_id": who, "text": f"Ticket {n} of {who}."} for who in ("a", "b") for n in (0, 1)
+    ]
+    before = corpus(tmp_path, words, rows=numbered, unit=unit)
+    after = corpus(tmp_path, words, rows=numbered[2:], unit=unit)
+    assert set(after.units) < set(before.units)
+    assert len(before.units) == (4 if unit == "record" else 2)
+
+
+def test_the_same_record_twice_is_one(tmp_path: Path, words: Any) -> None:
+    twice = [{"id": "1", "user_id": "a", "text": "Once more."}] * 2
+    assert corpus(tmp_path, words, rows=twice, unit="customer").rows == 1
+
+
+def test_a_customer_without_a_column_of_customers_is_refused(tmp_path: Path, words: Any) -> None:
+    with pytest.raises(ConfigError, match=r"which column holds the customer\? Name it in \[privacy\.columns\]"):
+        corpus(tmp_path, words, unit="customer", columns={"text": ["text"]})
+
+
+def test_a_layout_that_is_guessed_from_the_records_is_named_and_refused(tmp_path: Path, words: Any) -> None:
+    path = tmp_path / "tickets.jsonl"
+    path.write_text(json.dumps({"subject": "Late", "body": "Where is it?", "user_id": "a"}) + "\n", encoding="utf-8")
+    config = Config.model_validate({"finetune": {"train": path}})
+    with pytest.raises(ConfigError, match=r'name it: text = \["subject", "body"\], customer = "user_id" in \[privacy'):
+        read_corpus(config, words)
+    read_corpus(config.changed("finetune", private=False), words)
 
 
 def test_adding_a_record_leaves_the_other_units_alone(tmp_path: Path, words: Any) -> None:

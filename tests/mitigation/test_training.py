@@ -127,7 +127,8 @@ def test_other_settings_need_another_folder_or_fresh_which_keeps_the_old_ledger(
     finetune(tiny.config(), tmp_path)
     with pytest.raises(ConfigError, match=r"holds a training with other settings, steps; .*--fresh"):
         finetune(tiny.config(steps=2), tmp_path)
-    finetune(tiny.config(steps=2), tmp_path, fresh=True)
+    again = finetune(tiny.config(steps=2), tmp_path, fresh=True)
+    assert "1 training that was begun before in the same folder spent epsilon" in str(statement.check(again))
     assert len(lines(tmp_path)) == 1 + 2
     kept = list(tmp_path.glob("budget-*.jsonl"))
     assert len(kept) == 1 and len(kept[0].read_text(encoding="utf-8").splitlines()) == 1 + 3
@@ -145,6 +146,26 @@ def test_other_records_are_noticed(tiny: Tiny, tmp_path: Path) -> None:
 def test_the_divisor_and_q_do_not_tell_how_many_units_there_are() -> None:
     config = Config.model_validate({"finetune": {"batch": 64, "noise_multiplier": 1.0}})
     assert terms(config, 1234) == terms(config, 1299)
+
+
+def test_so_few_units_that_their_number_tells_need_one_that_may_be_known() -> None:
+    config = Config.model_validate({"finetune": {"noise_multiplier": 1.0}})
+    with pytest.raises(ConfigError, match=r"finetune\.public_size: with fewer than 100 records"):
+        terms(config, 99)
+
+
+def test_a_public_size_far_below_the_truth_does_not_buy_a_delta() -> None:
+    config = Config.model_validate({"finetune": {"noise_multiplier": 1.0, "public_size": 100}})
+    with pytest.raises(ConfigError, match=r"delta: .* is 1/N or more for 10,000 units"):
+        terms(config, 10_000)
+
+
+def test_a_ledger_that_was_taken_away_is_noticed_before_a_step_is_taken(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        finetune(tiny.config(steps=4), tmp_path, progress=Stopper(2))
+    (tmp_path / "budget.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"its checkpoint holds 2 steps and its ledger pays for 0"):
+        finetune(tiny.config(steps=4), tmp_path)
 
 
 def test_epsilon_beside_a_noise_multiplier_is_refused() -> None:

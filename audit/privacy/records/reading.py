@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from audit.errors import ConfigError
 from audit.privacy.records.layouts import Layout
@@ -39,10 +39,12 @@ def read_records(
     on_bad: OnBad = "fail",
     problems: Problems | None = None,
     known: AbstractSet[str] = frozenset(),
+    repeats: Literal["bad", "kept"] = "bad",
 ) -> Iterator[Record]:
     """Stream the records of ``path``.
 
-    Of each record eight bytes are remembered, to find ids that stand twice.
+    Of each record eight bytes are remembered, to find ids that stand twice, unless ``repeats`` are "kept": then
+    whether a record is read depends on no other.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def read_records(
     path = Path(path)
     problems = problems if problems is not None else Problems()
     report = reporter(path, on_bad, problems)
-    return _records(path, layout, on_bad, problems, report, known)
+    return _records(path, layout, on_bad, problems, report, known, repeats)
 
 
 def read_texts(path: Path, layout: Layout, *, known: AbstractSet[str] = frozenset()) -> Iterator[str]:
@@ -112,7 +114,13 @@ class _Bad(Exception):
 
 
 def _records(
-    path: Path, layout: Layout, on_bad: OnBad, problems: Problems, report: Report, known: AbstractSet[str]
+    path: Path,
+    layout: Layout,
+    on_bad: OnBad,
+    problems: Problems,
+    report: Report,
+    known: AbstractSet[str],
+    repeats: Literal["bad", "kept"],
 ) -> Iterator[Record]:
     seen: set[bytes] = set()
     good = False
@@ -121,13 +129,14 @@ def _records(
             record, key = _record(row.data, layout)
             if _says(record, known):
                 continue
-            digest = hashlib.blake2b(repr(key).encode("utf-8", "replace"), digest_size=8).digest()
-            if digest in seen:
-                raise _Bad(DUPLICATE if len(key) == 1 else REPEATED)
+            if repeats == "bad":
+                digest = hashlib.blake2b(repr(key).encode("utf-8", "replace"), digest_size=8).digest()
+                if digest in seen:
+                    raise _Bad(DUPLICATE if len(key) == 1 else REPEATED)
+                seen.add(digest)
         except _Bad as bad:
             report(row.number, str(bad))
             continue
-        seen.add(digest)
         good = True
         yield record
     if not good:
