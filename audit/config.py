@@ -10,7 +10,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -194,10 +194,10 @@ class FinetuneConfig(Strict):
     rank: int = Field(16, ge=1, description="of the adapters")
     clipping: Literal["bookkeeping", "hooks", "ghost"] = Field("bookkeeping", description="how each unit is clipped")
     max_grad_norm: float = Field(1.0, gt=0, description="clipping norm C of a unit's gradient")
-    batch: int = Field(64, ge=1, description="units that a step is expected to take")
+    batch_size: int = Field(64, ge=1, description="units that a step is expected to take")
     epochs: float = Field(3.0, gt=0, description="how often a unit is expected to be taken")
     steps: int | None = Field(None, ge=1, description="in place of epochs")
-    rate: float | None = Field(None, gt=0, description="learning rate; 1e-3 for adapters and 1e-4 for every layer")
+    learning_rate: float | None = Field(None, gt=0, description=" 1e-3 for adapters and 1e-4 for every layer")
     max_tokens: int = Field(256, ge=8, description="tokens of a text that are trained on")
     physical_batch: int = Field(8, ge=1, description="units in one forward pass; does not change what is learnt")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -211,7 +211,9 @@ class FinetuneConfig(Strict):
 class MitigationConfig(Strict):
     """[mitigation]: which variants are trained, and what they are compared by."""
 
-    epsilons: tuple[float, ...] = Field((8.0,), min_length=1, description="each gives a dp and a dp+cda variant")
+    epsilons: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        (8.0,), min_length=1, description="each gives a dp and a dp+cda variant"
+    )
     variants: tuple[Literal["base", "ft", "ft+cda", "dp", "dp+cda"], ...] = ("base", "ft", "ft+cda", "dp", "dp+cda")
     prompts: tuple[str, ...] = Field((), description="named system prompts, each put before the base model")
     augment: tuple[str, ...] = Field(("all",), description="axes of the variants with counterfactual copies")

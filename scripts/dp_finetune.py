@@ -32,13 +32,16 @@ def main() -> int:
     """Train, and leave adapters, their privacy statement and their card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path)
+    parser.add_argument("--layout", default="auto", help="which column holds what; amazon-2023, yelp, ...")
     parser.add_argument("--model", default="embedded:smollm2")
     parser.add_argument("--epsilon", type=float, default=8.0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    config = Config.model_validate({"finetune": {"train": given.records, "augment": ["gender"]}})
+    config = Config.model_validate(
+        {"privacy": {"layout": given.layout}, "finetune": {"train": given.records, "augment": ["gender"]}}
+    )
     settings, keys = config.finetune, Keys.of(None)
 
     # What is trained, and on what: a unit is a record with its counterfactual copies.
@@ -48,7 +51,7 @@ def main() -> int:
     read = partial(collate, pad=tokenizer.pad_token_id or tokenizer.eos_token_id or 0, device=device)
 
     # Constants that anyone may know, and the noise that keeps the budget with them.
-    size = accounting.public_size(len(corpus.units))
+    size = accounting.public_size(len(corpus.units))  # two digits of it, which are taken as known
     rate = min(1.0, given.batch / size)
     sampling = Sampling(sample_rate=rate, steps=round(given.epochs / rate), divisor=rate * size)
     delta = accounting.auto_delta(size)
@@ -70,6 +73,8 @@ def main() -> int:
         max_grad_norm=1.0,
         noise_multiplier=noise,
         divisor=sampling.divisor,
+        texts=1 + settings.copies,
+        physical_batch=settings.physical_batch,
     )
 
     # Each step is paid for before its noise is drawn, in a ledger that also says how many were if this is killed.

@@ -57,7 +57,14 @@ SMALL: Final = Part(
     canaries=1000,
     chats=False,
     epsilons=(8.0, 3.0, 1.0),
-    finetune={"method": "lora", "rank": 16, "batch": 128, "epochs": 15, "rate": 3e-3, "physical_batch": 32},
+    finetune={
+        "method": "lora",
+        "rank": 16,
+        "batch_size": 128,
+        "epochs": 15,
+        "learning_rate": 3e-3,
+        "physical_batch": 32,
+    },
     former=4000,
 )
 EMBEDDED: Final = Part(
@@ -68,7 +75,7 @@ EMBEDDED: Final = Part(
     canaries=200,
     chats=True,
     epsilons=(8.0,),
-    finetune={"method": "lora", "rank": 8, "batch": 64, "epochs": 4, "rate": 2e-3, "physical_batch": 8},
+    finetune={"method": "lora", "rank": 8, "batch_size": 64, "epochs": 4, "learning_rate": 2e-3, "physical_batch": 8},
 )
 PARTS: Final = {part.name: part for part in (SMALL, EMBEDDED)}
 
@@ -151,7 +158,8 @@ def scaled(part: Part, share: float) -> Part:
         former=fewer(part.former, 60),
         generations=fewer(part.generations, 4),
         looked_at=fewer(part.looked_at, 40),
-        finetune=part.finetune | {"batch": fewer(part.finetune["batch"], 8), "epochs": part.finetune["epochs"] * share},
+        finetune=part.finetune
+        | {"batch_size": fewer(part.finetune["batch_size"], 8), "epochs": part.finetune["epochs"] * share},
     )
 
 

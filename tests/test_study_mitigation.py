@@ -81,7 +81,7 @@ def study(folder: Path, rows: list[dict[str, Any]], *, unfinished: bool = False)
         "kind": "mitigation",
         "cells": [{"cell": cell, "versus": before, "stages": stages} for cell, before in versus.items()],
         "config": {
-            "finetune": {"method": "lora", "rank": 4, "epochs": 3, "batch": 8, "max_grad_norm": 1.0},
+            "finetune": {"method": "lora", "rank": 4, "epochs": 3, "batch_size": 8, "max_grad_norm": 1.0},
             "mitigation": {"augment": ["gender"]},
         },
         "versions": {"torch": "2"},

@@ -72,7 +72,7 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
     Raises
     ------
     ConfigError
-        If there is none, its files lack some of the weights, or its folder holds a privacy statement of other weights.
+        If there is none, its files lack some of the weights, or its privacy statement is of other weights.
     BackendError
         If it cannot be loaded.
     """
@@ -98,6 +98,9 @@ def load_model(source: Source, precision: str) -> PreTrainedModel:
         )
     if elsewhere is not None:
         _load(lambda where, **_: model.load_adapter(where), source)
+    cached = None if folder.is_dir() else statement.folder_of(source)
+    if cached is not None:  # on a hub: its weights are there to be looked at only now
+        statement.check(cached)
     return model.eval().requires_grad_(False).to(device())
 
 

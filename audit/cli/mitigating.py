@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,17 +41,21 @@ _quiet = click.option("--quiet", is_flag=True, help="No progress")
 @locale_option
 @on_bad_option
 @click.option("--epsilon", type=float, help="What may be spent [8]")
-@click.option("--delta", help="A number, or auto: 1 / public size^1.1 [auto]")
+@click.option("--delta", help="A number, or auto: 1 / public size^1.1, the ledger's if less [auto]")
 @click.option("--noise-multiplier", type=float, help="In place of --epsilon")
 @click.option("--no-privacy", is_flag=True, help="Train without any promise")
 @click.option("--unit", type=click.Choice(["record", "customer"]), help="What is protected [record]")
-@click.option("--public-size", type=click.IntRange(1), help="Number of units that may be known [two digits of theirs]")
+@click.option("--public-size", type=click.IntRange(1), help="Number of units, treated as public [two digits of it]")
 @click.option("--method", type=click.Choice(["lora", "full"]), help="Adapters, or every layer [lora]")
-@click.option("--clipping", type=click.Choice(["bookkeeping", "hooks", "ghost"]), help="How units are clipped")
+@click.option(
+    "--clipping",
+    type=click.Choice(["bookkeeping", "hooks", "ghost"]),
+    help="How: one pass of ours, or Opacus's two [bookkeeping]",
+)
 @click.option("--augment", multiple=True, help="Axis of counterfactual copies, or all; may be given again")
-@click.option("--batch", type=click.IntRange(1), help="Units that a step is expected to take [64]")
+@click.option("--batch-size", type=click.IntRange(1), help="Units that a step is expected to take [64]")
 @click.option("--epochs", type=float, help="How often a unit is expected to be taken [3]")
-@click.option("--rate", type=float, help="Learning rate [1e-3; 1e-4 with --method full]")
+@click.option("--learning-rate", type=float, help="Of AdamW [1e-3; 1e-4 with --method full]")
 @click.option("--seed", type=click.IntRange(0), help="For studies: whoever knows it can take the noise off")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the model goes")
 @click.option("--plan", "planned", is_flag=True, help="Tell noise, steps, epsilon and time; train nothing")
@@ -104,8 +110,9 @@ def finetune_command(
             raise ConfigError("--out: says nowhere where the model goes; name a folder")
         command = as_given("evenhand finetune", {**given, "out": out})
         made = training.finetune(config, out, progress=console, fresh=fresh, command=command)
-    say(training.promise(made))
-    click.echo(f"model   {made}")
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
+        say(training.promise(made))
+        click.echo(f"model   {made}")
     return EXIT_PASS
 
 
@@ -161,7 +168,7 @@ def variants_command(
     from audit.mitigation import run as mitigation
 
     given = {"config": config_path, "model": model, "train": train, "ledger": ledger, "out": out}
-    lists = [f"--epsilon {e:g}" for e in epsilons] + [f"--prompt {p}" for p in prompts] + [f"--only {c}" for c in only]
+    lists = [f"--epsilon {e:g}" for e in epsilons] + [f"--prompt {shlex.quote(p)}" for p in prompts]
     command = " ".join([as_given("evenhand mitigate variants", given), *lists])
     config: Config = load_config(config_path).changed("model", name=model).changed("privacy", ledger=ledger)
     config = config.changed("finetune", train=train)

@@ -122,7 +122,7 @@ def privacy_plant(
     )
     for note in made.notes:
         say(f"note: {note}")
-    say("the ledger holds coins and secrets: keep it from whoever trains")
+    say("the ledger holds coins and secrets: keep it from whoever trains elsewhere")
     click.echo(made.summary)
     return EXIT_PASS
 

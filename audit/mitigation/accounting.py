@@ -12,8 +12,8 @@ The noise for a budget, and δ from a number of units that may be known:
 >>> from audit.mitigation.values import PrivacyBudget, Sampling
 >>> auto_delta(50_000) < 1 / 50_000
 True
->>> noise_for(PrivacyBudget(8.0, 1e-5), Sampling(sample_rate=0.01, steps=1000, divisor=64.0))
-0.5866
+>>> noise_for(PrivacyBudget(2.0, 1e-5), Sampling(sample_rate=0.01, steps=1000, divisor=64.0))
+0.9614
 
 Rényi DP is not offered, being loose, nor is Gaussian DP, which is no bound at all: it takes a central limit for
 reached that is not. Here it says .46 where .72 is true:

@@ -102,8 +102,13 @@ def _loading(statement: PrivacyStatement, adapters: bool) -> str:
     text = "\n".join(["```python", *code, "```"])
     if not adapters:
         return text
-    text += "\n\nThe package peft must be installed."
-    if statement.base.name.startswith("embedded:"):
+    embedded = statement.base.name.startswith("embedded:")
+    instead = "`/base`" if embedded else "the base model's name on a hub"
+    text += (
+        f"\n\nThe package peft must be installed. `{ADAPTERS}` says where the base model lies; if that is a folder, it "
+        f"is one of the machine that trained: write {instead} in its place before these files are given away."
+    )
+    if embedded:
         text += (
             f" The base model is evenhand's {statement.base.name}, in its cache folder: on another machine "
             "`evenhand run --model FOLDER` fetches it; or merge the adapters into a model that needs nothing else."

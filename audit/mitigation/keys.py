@@ -22,6 +22,7 @@ class Keys:
     """Randomness of a training, by purpose and step.
 
     ``entropy`` is the operating system's unless a person gave a seed; whoever knows a seed can take the noise off.
+    ``before`` is how many trainings were begun before in the same folder: with the same seed they drew other noise.
 
     >>> Keys.of(3).noise(0) == Keys.of(3).noise(0) != Keys.of(3).noise(1)
     True
@@ -31,11 +32,12 @@ class Keys:
 
     entropy: int
     given: bool
+    before: int = 0
 
     @classmethod
-    def of(cls, seed: int | None) -> Keys:
+    def of(cls, seed: int | None, before: int = 0) -> Keys:
         """Keys from ``seed``, or fresh ones of the operating system's where it is None."""
-        return cls(secrets.randbits(256), given=False) if seed is None else cls(seed, given=True)
+        return cls(secrets.randbits(256), given=False) if seed is None else cls(seed, given=True, before=before)
 
     def sampling(self, step: int) -> np.random.Generator:
         """What draws the units of ``step``."""
@@ -51,4 +53,4 @@ class Keys:
         return int(self._sequence(_START, 0).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
     def _sequence(self, purpose: int, step: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence([self.entropy, purpose, step])
+        return np.random.SeedSequence([self.entropy, purpose, step, self.before], pool_size=8)  # words: 256 bits

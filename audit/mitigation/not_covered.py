@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from audit.mitigation.values import Protects
@@ -12,6 +13,14 @@ SEED_GIVEN: Final = (
 )
 NO_PROMISE: Final = (
     "Nothing is covered: the training was not differentially private, and the model may repeat what it was trained on."
+)
+BASE_NOT_PRIVATE: Final = (
+    "The base model had been fine-tuned without differential privacy: nothing is promised for the records of that "
+    "training, and the model may repeat them."
+)
+BASE_PRIVATE: Final = (
+    "The base model had been fine-tuned with differential privacy: for records that were in that training too, what "
+    "each training spent adds up."
 )
 _OF_UNIT: Final[dict[Protects, str]] = {
     "record": (
@@ -38,14 +47,26 @@ _ALWAYS: Final = (
     "floating point (Mironov 2012, On significance of the least significant bits for differential privacy).",
     "The number of units: public_size is treated as known to everybody; where it is the data's own number to two "
     "digits, those digits are given away.",
+    "Rounding: with frozen weights in half precision, padding to a longer text moves what the others add by about a "
+    "hundredth of the clipping norm; the pre-flight bounds it on made-up texts and proves nothing.",
     "The tokenizer, and prompts, few-shot examples or documents that are given to the model when it is used.",
     "Evaluations on the training records, such as a privacy audit: their figures are computed from the data without "
     "noise.",
 )
 
 
-def not_covered(unit: Protects | None, *, seed_given: bool) -> tuple[str, ...]:
-    """What a promise for ``unit`` leaves out; None: nothing was promised.
+def said_of_earlier(private: Sequence[bool]) -> tuple[str, ...]:
+    """What is left out where the base was trained before, privately or not.
+
+    >>> said_of_earlier([]), said_of_earlier([True, False]) == (BASE_NOT_PRIVATE, BASE_PRIVATE)
+    ((), True)
+    """
+    bare = (BASE_NOT_PRIVATE,) if not all(private) else ()
+    return (*bare, BASE_PRIVATE) if any(private) else bare
+
+
+def not_covered(unit: Protects | None, *, seed_given: bool, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+    """What a promise for ``unit`` leaves out, ``earlier`` trainings first; None: nothing was promised.
 
     >>> not_covered(None, seed_given=False) == (NO_PROMISE,)
     True
@@ -54,4 +75,4 @@ def not_covered(unit: Protects | None, *, seed_given: bool) -> tuple[str, ...]:
     """
     if unit is None:
         return (NO_PROMISE,)
-    return (*((SEED_GIVEN,) if seed_given else ()), _OF_UNIT[unit], *_ALWAYS)
+    return (*((SEED_GIVEN,) if seed_given else ()), *earlier, _OF_UNIT[unit], *_ALWAYS)

@@ -246,6 +246,7 @@ def _check(config: Config, cells: Sequence[Cell]) -> None:
     """Find what is wrong before hours of training: suites, rules, records, models, prompts."""
     from audit.backends import open_backend
     from audit.gate import check_privacy_rules, check_rules
+    from audit.mitigation.prompts import load_prompt
     from audit.privacy.material import gather
     from audit.privacy.run import is_local
     from audit.probes import expand
@@ -255,6 +256,8 @@ def _check(config: Config, cells: Sequence[Cell]) -> None:
             f"model {config.model.name!r}: does not run here and cannot be trained; name embedded:smollm2, "
             "hf:ORG/NAME[@REVISION] or a folder with a saved model"
         )
+    for name in config.mitigation.prompts:
+        load_prompt(name, config.run.locale)
     if config.mitigation.fairness:
         check_rules(config)
         expand(config)

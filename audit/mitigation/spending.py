@@ -202,6 +202,12 @@ def set_aside(folder: Path) -> Path | None:
     return kept
 
 
+def begun(folder: Path, *, fresh: bool) -> int:
+    """How many ledgers of ``folder`` are set aside, or will be if it is begun ``fresh``."""
+    aside = sum(1 for path in folder.glob("budget-*.jsonl") if _number(path))
+    return aside + (fresh and (folder / NAME).exists())
+
+
 def earlier(folder: Path) -> list[Spent]:
     """Read the ledgers that were set aside in ``folder``, the oldest first.
 

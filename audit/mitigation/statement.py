@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Context
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -20,7 +21,7 @@ from audit.backends.models import Source
 from audit.config import Strict, parse
 from audit.errors import ConfigError, first_line
 from audit.manifest import file_hash, now
-from audit.mitigation.not_covered import not_covered
+from audit.mitigation.not_covered import not_covered, said_of_earlier
 from audit.mitigation.values import Clipping, Protects
 from audit.tables import replacing
 
@@ -28,12 +29,16 @@ NAME: Final = "privacy.json"
 VERSION: Final = 1
 # What transformers and PEFT load weights from. Settings beside them (a scale, a base) change no private figure:
 # what is done with weights after their training costs no privacy.
-_WEIGHTS: Final = (".safetensors", ".bin")
+# An index says which files, so it counts as one.
+_WEIGHTS: Final = (".safetensors", ".bin", ".index.json")
 MEND: Final = "put the files back as they were saved, or remove privacy.json and promise nothing"
 
 _Word = Annotated[str, Field(min_length=1)]
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Real = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Spent = Annotated[
+    float, Field(ge=0, allow_inf_nan=False)
+]  # 0 where a tiny training spends less than an accountant sees
 _Hashes = dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
 
 
@@ -42,7 +47,7 @@ class Accountant(Strict):
 
     name: _Word
     version: _Word
-    epsilon: _Real
+    epsilon: _Spent
 
 
 class Sampled(Strict):
@@ -60,7 +65,9 @@ class Sampled(Strict):
     steps_applied: Annotated[StrictInt, Field(ge=0)]
 
     @model_validator(mode="after")
-    def _paid_before_applied(self) -> Sampled:
+    def _planned_before_paid(self) -> Sampled:
+        if self.steps_paid > self.steps_planned:
+            raise ValueError("steps_paid: more than were planned; a training ends with the last planned step")
         if self.steps_applied > self.steps_paid:
             raise ValueError("steps_applied: more than were paid; every step is paid before it is taken")
         return self
@@ -78,7 +85,7 @@ class Promise(Strict):
     record's counterfactual copies, which are clipped with it as one.
     """
 
-    epsilon: _Real
+    epsilon: _Spent
     delta: float = Field(gt=0, lt=1)
     adjacency: Literal["add or remove one unit"] = "add or remove one unit"
     unit: Protects
@@ -93,8 +100,9 @@ class Promise(Strict):
 
     @model_validator(mode="after")
     def _agrees(self) -> Promise:
-        if self.epsilon < self.accountants[0].epsilon:
-            raise ValueError(f"epsilon: lies below what {self.accountants[0].name} gives for the steps that were paid")
+        most = max(self.accountants, key=lambda found: found.epsilon)
+        if self.epsilon < most.epsilon:
+            raise ValueError(f"epsilon: lies below what {most.name} gives for the steps that were paid")
         if (self.unit == "customer") != (self.rows_per_customer is not None):
             raise ValueError("rows_per_customer: stands with the unit customer, and with no other")
         return self
@@ -118,11 +126,35 @@ class Trained(Strict):
     max_tokens: _Count
 
 
+class Earlier(Strict):
+    """A training that the base model had been through already; null where it promised nothing."""
+
+    epsilon: _Spent | None
+    delta: Annotated[float, Field(gt=0, lt=1)] | None
+    unit: Protects | None
+    seed: Literal["system", "given"]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Earlier:
+        if len({part is None for part in (self.epsilon, self.delta, self.unit)}) > 1:
+            raise ValueError("epsilon, delta and unit: stand together, or none of them does")
+        return self
+
+    @property
+    def private(self) -> bool:
+        """Whether it promised anything."""
+        return self.epsilon is not None
+
+
 class Base(Strict):
-    """The model from before, as evenhand or a hub names it; of a folder no more than its last name."""
+    """The model from before, as evenhand or a hub names it; of a folder no more than its last name.
+
+    ``earlier`` are the trainings that its own statement tells of, the first one first.
+    """
 
     name: _Word
     revision: str | None = None
+    earlier: tuple[Earlier, ...] = ()
 
     @classmethod
     def of(cls, source: Source) -> Base:
@@ -131,10 +163,15 @@ class Base(Strict):
         >>> Base.of(Source("models/shop", "models/shop")).name
         'shop'
         """
-        folder = Path(source.name.removeprefix("hf:"))
+        folder, earlier = Path(source.name.removeprefix("hf:")), _earlier(statement_of(source))
         if folder.is_dir() or ":" not in source.name:
-            return cls(name=folder.resolve().name or "model")
-        return cls(name=source.name.partition("@")[0], revision=source.revision)
+            return cls(name=folder.resolve().name or "model", earlier=earlier)
+        return cls(name=source.name.partition("@")[0], revision=source.revision, earlier=earlier)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """What a promise for a training on this model leaves out, for the trainings before it; in sentences."""
+        return said_of_earlier([one.private for one in self.earlier])
 
 
 class PrivacyStatement(Strict):
@@ -170,10 +207,24 @@ class PrivacyStatement(Strict):
         if self.promise is None:
             return "No promise of privacy: this model was trained without differential privacy."
         voided = " To whoever knows the seed it promises nothing." if self.seed == "given" else ""
-        return (
-            f"(ε, δ) = ({self.promise.epsilon:.3g}, {self.promise.delta:.2g}) differential privacy for "
-            f"{self.promise.unit_means}.{voided}"
+        voided += "".join(f" {sentence}" for sentence in self.base.before)
+        voided += "".join(
+            f" {_pair(one)} for each {one.unit} was spent before." for one in self.base.earlier if one.private
         )
+        return f"{_pair(self.promise)} differential privacy for {self.promise.unit_means}.{voided}"
+
+
+def rounded_up(value: float, digits: int) -> str:
+    """``value`` to so many digits, never less than it is: what is promised may not look better than what is kept.
+
+    >>> rounded_up(0.00294352, 2), rounded_up(7.998, 3)
+    ('0.003', '8')
+    """
+    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(value)):.{digits}g}"
+
+
+def _pair(spent: Any) -> str:
+    return f"(ε, δ) = ({rounded_up(spent.epsilon, 3)}, {rounded_up(spent.delta, 2)})"
 
 
 def make_statement(
@@ -186,7 +237,9 @@ def make_statement(
         trained=trained,
         base=base,
         seed=seed,
-        not_covered=not_covered(None if promise is None else promise.unit, seed_given=seed == "given"),
+        not_covered=not_covered(
+            None if promise is None else promise.unit, seed_given=seed == "given", earlier=base.before
+        ),
         evenhand=metadata.version("evenhand"),
         created=now(),
     )
@@ -240,11 +293,13 @@ def check(folder: Path) -> PrivacyStatement | None:
     Raises
     ------
     ConfigError
-        If it cannot be read, or a weight file is another one, is gone, or is not named in it.
+        If it cannot be read, or a weight file is another one, is gone, or is not named in it, or the model's config
+        names weights that lie elsewhere.
     """
     statement = read_statement(folder)
     if statement is None:
         return None
+    _check_not_redirected(folder, statement)
     there = weight_hashes(folder)
     for name in sorted(there.keys() | statement.weights.keys()):
         if there.get(name) != statement.weights.get(name):
@@ -256,9 +311,64 @@ def check(folder: Path) -> PrivacyStatement | None:
 
 
 def weight_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each weight file of ``folder``, by name; what ``sha256sum`` gives."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in _WEIGHTS and path.is_file())
+    """SHA-256 of each weight file of ``folder`` and of their index, by name; what ``sha256sum`` gives."""
+    files = sorted(path for path in folder.iterdir() if path.name.endswith(_WEIGHTS) and path.is_file())
     return {path.name: str(file_hash(path)) for path in files}
+
+
+def statement_of(source: Source) -> PrivacyStatement | None:
+    """Read the statement of a model in a folder or on a hub; None where there is none.
+
+    See :func:`check` for whether it belongs to the weights, which a hub's need not be there for yet.
+
+    Raises
+    ------
+    ConfigError
+        If it is there and cannot be read.
+    """
+    folder = folder_of(source)
+    return None if folder is None else read_statement(folder)
+
+
+def folder_of(source: Source) -> Path | None:
+    """The folder of a model; of one on a hub that in the hub's cache, or None where it has no statement.
+
+    The statement is fetched where it is not in the cache. Where the hub cannot be reached there is none.
+    """
+    folder = Path(source.where)
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(source.where, NAME, revision=source.revision)).parent
+    except (OSError, ValueError):  # of no such file, repository or revision, of no network, of no hub's name
+        return None
+
+
+def _earlier(statement: PrivacyStatement | None) -> tuple[Earlier, ...]:
+    if statement is None:
+        return ()
+    promise = statement.promise
+    own = Earlier(
+        epsilon=None if promise is None else promise.epsilon,
+        delta=None if promise is None else promise.delta,
+        unit=None if promise is None else promise.unit,
+        seed=statement.seed,
+    )
+    return (*statement.base.earlier, own)
+
+
+def _check_not_redirected(folder: Path, statement: PrivacyStatement) -> None:
+    """Refuse a config that has transformers load other files than those whose hashes are stated."""
+    path = folder / "config.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # whoever loads the model says so
+        return
+    named = data.get("transformers_weights") if isinstance(data, dict) else None
+    if named is not None and named not in statement.weights:
+        raise ConfigError(f"{path}: transformers_weights: names weights that {NAME} is not of; {MEND}")
 
 
 def _how(name: str, there: Mapping[str, str], stated: Mapping[str, str]) -> str:

@@ -77,8 +77,8 @@ def terms(config: Config, units: int) -> Terms:
             "name a number that may be known with --public-size"
         )
     size = settings.public_size or accounting.public_size(units)
-    rate = settings.rate or (1e-3 if settings.method == "lora" else 1e-4)
-    share = min(1.0, settings.batch / size)
+    rate = settings.learning_rate or (1e-3 if settings.method == "lora" else 1e-4)
+    share = min(1.0, settings.batch_size / size)
     sampling = Sampling(share, settings.steps or math.ceil(settings.epochs / share), share * size)
     delta = _delta(config, accounting.auto_delta(size))
     accounting.check_delta(delta, max(size, units))
@@ -89,7 +89,9 @@ def terms(config: Config, units: int) -> Terms:
             raise ConfigError("finetune.epsilon: is given beside noise_multiplier, which decides it; leave one out")
         noise = settings.noise_multiplier
     else:
-        noise = accounting.noise_for(PrivacyBudget(settings.epsilon or 8.0, delta), sampling)
+        noise = accounting.noise_for(
+            PrivacyBudget(8.0 if settings.epsilon is None else settings.epsilon, delta), sampling
+        )
     spent = accounting.cross_checked([(noise, sampling.sample_rate, sampling.steps)], delta)
     return Terms(size, sampling, delta, noise, spent.epsilon, rate)
 
@@ -140,10 +142,11 @@ class Prepared:
         }
 
 
-def prepare(config: Config, world: World | None = None) -> Prepared:
+def prepare(config: Config, world: World | None = None, *, before: int = 0) -> Prepared:
     """Load the model, read the records, work out the terms, and wire the engine that clips.
 
-    In several processes all have the first one's keys and adapters.
+    In several processes all have the first one's keys and adapters. ``before`` is how many trainings were begun
+    before in the same folder.
 
     Raises
     ------
@@ -157,7 +160,7 @@ def prepare(config: Config, world: World | None = None) -> Prepared:
     from audit.mitigation.prepare import load_for_training, trained_parameters
 
     world, settings = world or World(), config.finetune
-    keys = world.share(Keys.of(settings.seed))
+    keys = world.share(Keys.of(settings.seed, before))
     model, tokenizer = load_for_training(config.model.name, settings, keys.start())
     corpus = read_corpus(config, tokenizer)
     agreed = terms(config, len(corpus.units))
@@ -214,13 +217,15 @@ def finetune(
     KeyboardInterrupt
         If it was asked to stop; the same call goes on from there.
     """
+    if not_a_folder := next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None):
+        raise ConfigError(f"{not_a_folder}: is a file; name a folder with --out")
     with joined() as world:
         progress = progress if progress is not None and world.writes else Silent()
         began = time.monotonic()
         progress.begin("model", 0)
-        ready = prepare(config, world)
+        ready = prepare(config, world, before=spending.begun(out, fresh=fresh))
         progress.end("model", time.monotonic() - began, False)
-        for note in ready.corpus.notes:
+        for note in (*ready.corpus.notes, *_trained_before(config)):
             progress.warn(note)
         header = ready.header()
         world.check_same(header, "settings and records")
@@ -264,6 +269,11 @@ def _held(ready: Prepared, out: Path, header: Mapping[str, Any], world: World) -
             lock.release()
 
 
+def _trained_before(config: Config) -> tuple[str, ...]:
+    """What the promise leaves out since the base model was trained before."""
+    return statement.Base.of(models.resolve(config.model.name)).before if config.finetune.private else ()
+
+
 def _check(ready: Prepared) -> None:
     """Refuse what would train something else than is promised."""
     from audit.mitigation.preflight import check_sampling, preflight
@@ -282,7 +292,9 @@ def _check(ready: Prepared) -> None:
         max_grad_norm=settings.max_grad_norm,
         noise_multiplier=terms.noise_multiplier,
         divisor=terms.sampling.divisor,
-        texts=1 if settings.unit == "record" and not settings.augment else 3,
+        texts=(settings.rows_per_customer if settings.unit == "customer" else 1)
+        * (1 + settings.copies * bool(settings.augment)),
+        physical_batch=settings.physical_batch,
     )
 
 

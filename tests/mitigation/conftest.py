@@ -24,7 +24,14 @@ class Tiny:
 
     def config(self, **settings: Any) -> Config:
         """A training of a few steps; with noise, not ε, given, which takes accountants longer than the training."""
-        wanted = {"train": self.records, "steps": 3, "batch": 20, "rank": 4, "noise_multiplier": 1.0, "max_tokens": 48}
+        wanted = {
+            "train": self.records,
+            "steps": 3,
+            "batch_size": 20,
+            "rank": 4,
+            "noise_multiplier": 1.0,
+            "max_tokens": 48,
+        }
         wanted |= {"public_size": RECORDS}
         return Config.model_validate(
             {"model": {"name": str(self.base)}, "privacy": {"layout": "generated"}, "finetune": wanted | settings}

@@ -52,7 +52,7 @@ def _nothing_remembered() -> Iterator[None]:
 GRID = (
     (1.0, 0.01, 1, 1e-5),
     (1.0, 0.01, 1000, 1e-5),
-    (0.6, 0.01, 300, 1e-6),
+    (0.6, 0.001, 300, 1e-6),
     (0.4, 1e-4, 100, 1e-8),
     (0.4, 0.1, 100, 1e-5),
     (0.8, 0.002, 20_000, 1e-6),
@@ -213,11 +213,11 @@ def test_without_dp_accounting_the_command_that_installs_it_is_named(monkeypatch
 
 
 SETTING = st.tuples(
-    st.floats(0.8, 8.0), st.floats(-3.0, -1.0).map(lambda power: 10**power), st.integers(1, 2000), st.floats(4.0, 8.0)
+    st.floats(1.0, 8.0), st.floats(-3.0, -1.0).map(lambda power: 10**power), st.integers(1, 2000), st.floats(4.0, 8.0)
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(setting=SETTING, change=st.sampled_from(["noise", "rate", "steps", "delta"]), factor=st.floats(1.1, 2.0))
 def test_more_noise_and_less_sampling_spend_less(
     setting: tuple[float, float, int, float], change: str, factor: float
@@ -236,7 +236,7 @@ def test_more_noise_and_less_sampling_spend_less(
 
 def test_noise_keeps_within_the_budget_and_is_the_smallest_that_does() -> None:
     for budget, sampling in (
-        (PrivacyBudget(8.0, 1e-5), Sampling(0.01, 300, 64.0)),
+        (PrivacyBudget(8.0, 1e-5), Sampling(0.1, 3000, 64.0)),
         (PrivacyBudget(1.0, 1e-6), Sampling(0.02, 300, 64.0)),
         (PrivacyBudget(0.1, 1e-5), Sampling(0.005, 100, 64.0)),
         (PrivacyBudget(3.0, 1e-5), Sampling(1.0, 50, 64.0)),

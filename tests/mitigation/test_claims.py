@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def model(folder: Path, like: Path, *, private: bool = True) -> str:
         public_size=100,
         accountants=(Accountant(name="PRV", version="opacus 1.6.0", epsilon=3.0),),
         sampling=sampled,
-        noise_multiplier=1.0,
+        noise_multiplier=1.2,
         max_grad_norm=1.0,
         clipping="hooks",
     )
@@ -91,6 +92,23 @@ def test_a_ledger_with_a_smaller_delta_leaves_nothing_to_refute(tmp_path: Path, 
     config, said = with_claim(asked(name, ledger=ledger(tmp_path, 1e-6)))
     assert config.privacy.claimed_epsilon is None
     assert "plant with a delta at least as large" in said[0]
+
+
+@pytest.mark.parametrize("key", ["steps_paid", "noise_multiplier"])
+def test_an_epsilon_that_its_own_noise_and_steps_do_not_give_is_not_claimed(
+    tmp_path: Path, gpt2_folder: Path, key: str
+) -> None:
+    """As after an edit: ε, or what stands beside it."""
+    name = model(tmp_path / "model", gpt2_folder)
+    path = tmp_path / "model" / "privacy.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if key == "noise_multiplier":
+        data["promise"][key] = 0.9
+    else:
+        data["promise"]["epsilon"] = data["promise"]["accountants"][0]["epsilon"] = 0.1
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"its noise and paid steps come to \d"):
+        with_claim(asked(name))
 
 
 @pytest.mark.parametrize("delta", [None, 1e-3])

@@ -11,7 +11,7 @@ from tests.mitigation.conftest import Tiny
 
 def test_the_page_to_copy_trains_a_model_that_carries_its_promise(repository: Path, tmp_path: Path, tiny: Tiny) -> None:
     command = [sys.executable, str(repository / "scripts" / "dp_finetune.py"), str(tiny.records)]
-    command += ["--model", str(tiny.base), "--batch", "20", "--epochs", "1", "--out", "tuned"]
+    command += ["--layout", "generated", "--model", str(tiny.base), "--batch", "20", "--epochs", "1", "--out", "tuned"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

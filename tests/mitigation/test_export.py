@@ -189,6 +189,20 @@ def test_the_embedded_model_is_found_on_another_machine(tmp_path: Path, monkeypa
     assert torch.allclose(logits(export_merged(tuned, tmp_path / "merged")), expected, atol=1e-5)
 
 
+def test_the_path_in_the_adapters_config_can_be_taken_out_as_the_card_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under = base(tmp_path / "cache", "Llama")
+    tuned = adapters(tmp_path / "adapters", under, named="embedded:smollm2")
+    expected = logits(tuned)
+    assert "write `/base` in its place" in (tuned / "README.md").read_text(encoding="utf-8")
+    path = tuned / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": "/base"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.setattr("audit.backends.embedded.ensure", lambda name: under)
+    assert torch.equal(logits(tuned), expected)
+
+
 def test_a_base_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     under = base(tmp_path / "base", "Llama")
     tuned = adapters(tmp_path / "adapters", under)

@@ -104,6 +104,64 @@ def test_stated_weights_that_are_gone_are_refused(folder: Path) -> None:
         check(folder)
 
 
+def test_weights_that_the_config_or_an_index_names_elsewhere_are_refused(folder: Path) -> None:
+    write_statement(folder, stated())
+    (folder / "x").mkdir()
+    shutil.copy(folder / "model.safetensors", folder / "x")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    named = config | {"transformers_weights": "x/model.safetensors"}
+    (folder / "config.json").write_text(json.dumps(named), encoding="utf-8")
+    with pytest.raises(ConfigError, match="transformers_weights: names weights"):
+        load(folder)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert check(folder) is not None
+    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"index.json is not named in it"):
+        load(folder)
+
+
+def test_an_index_of_shards_cannot_be_changed(folder: Path) -> None:
+    model = load(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    assert len(write_statement(folder, stated()).weights) > 2
+    load(folder)
+    index = folder / "model.safetensors.index.json"
+    data = json.loads(index.read_text(encoding="utf-8"))
+    data["weight_map"] = {name: f"x/{file}" for name, file in data["weight_map"].items()}
+    index.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"index.json has another SHA-256"):
+        load(folder)
+
+
+def on_hub(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The model in ``folder`` as a hub's cache holds it, with the hub out of reach."""
+    import huggingface_hub.constants as hub
+
+    commit = "1" * 40
+    shutil.copytree(folder, cache / "models--org--name" / "snapshots" / commit)
+    (cache / "models--org--name" / "refs").mkdir()
+    (cache / "models--org--name" / "refs" / "main").write_text(commit, encoding="utf-8")
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(cache))
+    return "hf:org/name"
+
+
+def test_a_model_on_a_hub_is_held_against_its_statement(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_statement(folder, stated())
+    name = on_hub(tmp_path / "good", folder, monkeypatch)
+    assert models.load_model(models.resolve(name), "float32").num_parameters() > 0
+    assert Base.of(models.resolve(name)).earlier[0].epsilon == 7.98
+    tiny.save(folder, "GPT2", tiny.tokenizer(), seed=1)
+    name = on_hub(tmp_path / "bad", folder, monkeypatch)
+    with pytest.raises(ConfigError, match="another SHA-256"):
+        models.load_model(models.resolve(name), "float32")
+    (folder / "privacy.json").unlink()
+    name = on_hub(tmp_path / "none", folder, monkeypatch)
+    assert models.load_model(models.resolve(name), "float32").num_parameters() > 0
+
+
 def test_other_files_may_change(folder: Path) -> None:
     write_statement(folder, stated())
     (folder / "notes.txt").write_text("ours", encoding="utf-8")
@@ -159,6 +217,8 @@ def test_a_statement_contradicting_itself_is_refused(folder: Path) -> None:
         ({"unit": "customer"}, "rows_per_customer"),
         ({"rows_per_customer": 3}, "rows_per_customer"),
         ({"sampling": {**SAMPLED.model_dump(), "steps_applied": 301}}, "more than were paid"),
+        ({"sampling": {**SAMPLED.model_dump(), "steps_planned": 299}}, "more than were planned"),
+        ({"accountants": (PROMISE["accountants"][1], Accountant(name="PRV", version="1", epsilon=9.0))}, "what PRV"),
     ],
 )
 def test_a_promise_that_cannot_be_is_not_made(changes: dict[str, Any], says: str) -> None:
@@ -188,6 +248,26 @@ def test_a_given_seed_voids_the_promise_in_words() -> None:
     assert "whoever knows it can take the noise off" in stated(seed="given").not_covered[0]
     assert "promises nothing" in stated(seed="given").in_words
     assert "seed" not in " ".join((*stated().not_covered, stated().in_words))
+
+
+def test_a_promise_says_what_its_base_was_trained_on_before(folder: Path, tmp_path: Path) -> None:
+    """Else a private training on top of a bare one would pass for a private model."""
+    bare = make_statement(promise=None, trained=TRAINED, base=Base(name="hf:org/name"), seed="system")
+    write_statement(folder, bare)
+    base = Base.of(models.resolve(str(folder)))
+    assert [one.private for one in base.earlier] == [False]
+    promise = Promise(**PROMISE)
+    second = make_statement(promise=promise, trained=TRAINED, base=base, seed="system")
+    for text in (second.in_words, second.not_covered[0]):
+        assert "had been fine-tuned without differential privacy" in text
+    written = write_statement(folder, second)
+    assert check(folder) == written
+    assert "without differential privacy" in write_card(folder, written).read_text(encoding="utf-8")
+    third = make_statement(promise=promise, trained=TRAINED, base=Base.of(models.resolve(str(folder))), seed="system")
+    assert [one.epsilon for one in third.base.earlier] == [None, 7.98]
+    assert "without differential privacy" in third.in_words
+    assert "(7.98, 1e-05) for each record was spent before" in third.in_words
+    assert "adds up" in " ".join(third.not_covered)
 
 
 def test_the_unit_is_said_in_words() -> None:

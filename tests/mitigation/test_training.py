@@ -58,11 +58,29 @@ def test_a_budget_is_kept(tiny: Tiny) -> None:
 
 
 def test_without_privacy_nothing_is_promised_and_the_loss_falls(tiny: Tiny, tmp_path: Path) -> None:
-    made = finetune(tiny.config(private=False, noise_multiplier=None, method="full", steps=30, rate=1e-2), tmp_path)
+    made = finetune(
+        tiny.config(private=False, noise_multiplier=None, method="full", steps=30, learning_rate=1e-2), tmp_path
+    )
     assert not (tmp_path / "budget.jsonl").exists()
     assert statement.check(made).promise is None  # type: ignore[union-attr]
     assert "No promise" in training.promise(made)
     assert loss(made, tiny) < loss(tiny.base, tiny) - 0.3
+
+
+def test_a_private_training_on_a_bare_one_says_so_at_once_and_in_its_statement(tiny: Tiny, tmp_path: Path) -> None:
+    class Told(Silent):
+        def warn(self, message: str) -> None:
+            told.append(message)
+
+    told: list[str] = []
+    config = tiny.config(private=False, noise_multiplier=None, method="full")
+    bare = finetune(config, tmp_path / "bare", progress=Told())
+    assert told == []
+    made = finetune(tiny.config().changed("model", name=str(bare)), tmp_path / "private", progress=Told())
+    assert len(told) == 1 and "had been fine-tuned without differential privacy" in told[0]
+    found = statement.check(made)
+    assert found is not None and found.private
+    assert told[0] in found.in_words and told[0] in found.not_covered
 
 
 def loss(folder: Path, tiny: Tiny) -> float:
@@ -82,6 +100,12 @@ def test_the_same_seed_learns_the_same_and_no_seed_does_not(tiny: Tiny, tmp_path
     name = next(iter(runs["a"]))
     assert torch.equal(runs["a"][name], runs["b"][name])
     assert not torch.equal(runs["c"][name], runs["d"][name])
+
+
+def test_a_training_begun_anew_by_the_same_seed_draws_other_noise(tiny: Tiny, tmp_path: Path) -> None:
+    first = weights(finetune(tiny.config(seed=5), tmp_path))
+    second = weights(finetune(tiny.config(seed=5), tmp_path, fresh=True))
+    assert not any(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_given_seed_is_told_to_promise_nothing_to_who_knows_it(tiny: Tiny, tmp_path: Path) -> None:
@@ -144,7 +168,7 @@ def test_other_records_are_noticed(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_the_divisor_and_q_do_not_tell_how_many_units_there_are() -> None:
-    config = Config.model_validate({"finetune": {"batch": 64, "noise_multiplier": 1.0}})
+    config = Config.model_validate({"finetune": {"batch_size": 64, "noise_multiplier": 1.0}})
     assert terms(config, 1234) == terms(config, 1299)
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from audit.mitigation.changes import direction
 from audit.mitigation.decisions.applying import apply_rule
 from audit.mitigation.decisions.figures import Figure
 from audit.mitigation.decisions.rule import Constraint, Curve, DecisionRule, Labels
@@ -52,9 +53,9 @@ def card(rule: DecisionRule) -> str:
 
 def findings(rule: DecisionRule) -> Iterator[str]:
     """What was seen of the rule, one sentence each."""
-    for before, after, change in _gaps(rule, _JUDGED_BY[rule.constraint]):
+    for before, after, size in _gaps(rule, _JUDGED_BY[rule.constraint]):
         whom = f"{_WORDS[before.metric].capitalize()}, {before.group} less {before.reference}"
-        yield f"{whom}: {_signed(before)} before, {_signed(after)} after. {_verdict(before, after, change)}"
+        yield f"{whom}: {_signed(before)} before, {_signed(after)} after. {_verdict(size)}"
     stages = {figure.stage: figure for figure in rule.figures if figure.metric == "accuracy"}
     if rule.labels != "own":  # there accuracy is what stays, which the next line says
         yield f"Accuracy: {_share(stages['before'])} before, {_share(stages['after'])} after."
@@ -63,24 +64,22 @@ def findings(rule: DecisionRule) -> Iterator[str]:
 
 
 def _gaps(rule: DecisionRule, metrics: Iterable[str]) -> Iterator[tuple[Figure, Figure, Figure]]:
-    """The gaps of some metrics, each before, after and their difference."""
+    """The gaps of some metrics, each before and after, and by how much it grew."""
     found: dict[tuple[object, ...], dict[str, Figure]] = {}
     for figure in rule.figures:
         if figure.reference is not None and figure.metric in set(metrics):
             key = (figure.metric, figure.cue_channel, figure.group)
             found.setdefault(key, {})[figure.stage] = figure
     for stages in found.values():
-        if len(stages) == 3:
-            yield stages["before"], stages["after"], stages["change"]
+        if {"before", "after", "size"} <= stages.keys():
+            yield stages["before"], stages["after"], stages["size"]
 
 
-def _verdict(before: Figure, after: Figure, change: Figure) -> str:
-    clear = change.ci_low is not None and change.ci_high is not None and not change.ci_low <= 0 <= change.ci_high
-    if clear and abs(after.estimate) < abs(before.estimate):
-        return "The gap is smaller."
-    if clear and abs(after.estimate) > abs(before.estimate):
-        return "The gap is LARGER: do not use this rule for that."
-    return "That it is smaller is not shown."
+def _verdict(size: Figure) -> str:
+    if size.ci_low is None or size.ci_high is None:
+        return "That it is smaller is not shown."
+    said = {"narrowed": "The gap is smaller.", "widened": "The gap is LARGER: do not use this rule for that."}
+    return said.get(direction((size.estimate, size.ci_low, size.ci_high)), "That it is smaller is not shown.")
 
 
 def _table(rule: DecisionRule) -> str:
@@ -177,7 +176,8 @@ def _format() -> str:
         "the favourable option is `below`, or what stands beside the last of `steps` (threshold, chance) whose "
         "threshold lies below the log-odds. `salt` sets the draws of this rule apart from those of others. `task`, "
         "`locale`, `axis`, `groups`, `reference`, `favourable`, `method`, `constraint`, `tolerance`, `labels` and "
-        "`model` say what it was fitted on; `figures` and `notes` are those of this card, as fractions of 1."
+        "`model` say what it was fitted on; `figures` and `notes` are those of this card, as fractions of 1. The stage "
+        "`size` is how much larger a gap became, whichever side it lies on: below 0 throughout, it is smaller."
     )
 
 

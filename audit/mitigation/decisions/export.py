@@ -61,6 +61,8 @@ def mend(
     """
     check_allowed(method, uses_protected_attribute=uses_protected_attribute)
     _check_folder(out)
+    if (out / RULE).exists():  # its lots may be in use
+        raise ConfigError(f"{out / RULE}: is there already; name another folder with --out, or remove it first")
     rule = fit_rule(
         run_folder,
         task=task,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from audit.mitigation.changes import Interval, size_change
 
 if TYPE_CHECKING:
     from audit.mitigation.decisions.cases import Cases
     from audit.statistics import Contrast
 
 Reals = NDArray[np.float64]
-Stage = Literal["before", "after", "change"]
-STAGES: Final[tuple[Stage, ...]] = ("before", "after", "change")
+Stage = Literal["before", "after", "change", "size"]
 MIN_PHRASINGS: Final = 10
 
 
@@ -23,6 +25,8 @@ MIN_PHRASINGS: Final = 10
 class Figure:
     """A rate, or with ``reference`` the difference of ``group`` from it; ``change`` is after less before.
 
+    ``size`` is the change of a difference's size, whichever side it lies on:
+    :func:`~audit.mitigation.changes.size_change`.
     ``metric`` is selection_rate, true_positive_rate, false_positive_rate, accuracy or changed. The
     interval is of 95 %, None where there are too few clusters or nothing varies. ``n`` counts decisions.
     """
@@ -53,6 +57,7 @@ def figures_of(cases: Cases, before: Reals, after: Reals) -> tuple[Figure, ...]:
         for stage, values in stages.items():
             found += _levels(metric, stage, part, values[rows])
             found += _gaps(metric, stage, part, values[rows])
+        found += _sizes(metric, part, (after - before)[rows], (after + before)[rows])
     found += [_mean("accuracy", stage, None, cases, values) for stage, values in stages_right.items()]
     return (*found, _mean("changed", "change", None, cases, np.abs(after - before)))
 
@@ -99,6 +104,20 @@ def _gaps(metric: str, stage: Stage, cases: Cases, values: Reals) -> Iterator[Fi
                 yield Figure(
                     metric, stage, gap.group, gap.reference, channel, gap.estimate, bounds[0], bounds[1], gap.n_cells
                 )
+
+
+def _sizes(metric: str, cases: Cases, change: Reals, total: Reals) -> Iterator[Figure]:
+    """How much larger each gap became, from what the decisions differ by and add up to, both (n,)."""
+    sides = [list(_gaps(metric, "change", cases, values)) for values in (change, total)]
+    for one, other in zip(*sides, strict=True):
+        estimate, low, high = size_change(_interval(one), _interval(other))
+        bounds = (None, None) if math.isnan(low) else (low, high)
+        yield replace(one, stage="size", estimate=estimate, ci_low=bounds[0], ci_high=bounds[1])
+
+
+def _interval(gap: Figure) -> Interval:
+    low, high = (math.nan if end is None else end for end in (gap.ci_low, gap.ci_high))
+    return gap.estimate, low, high
 
 
 def _contrasts(cases: Cases, values: Reals, *, explicit: bool) -> tuple[Contrast, ...]:

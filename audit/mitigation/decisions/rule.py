@@ -13,7 +13,7 @@ from pydantic import Field
 
 from audit.config import Strict, parse
 from audit.errors import ConfigError
-from audit.mitigation.decisions.figures import Figure
+from audit.mitigation.decisions.figures import Figure, Stage
 
 Method = Literal["exponentiated-gradient", "threshold-optimizer"]
 Constraint = Literal["demographic-parity", "true-positive-rate-parity", "equalized-odds"]
@@ -194,7 +194,7 @@ class _CurveFile(Strict):
 
 class _FigureFile(Strict):
     metric: str
-    stage: Literal["before", "after", "change"]
+    stage: Stage
     group: str | None
     reference: str | None
     cue_channel: str | None

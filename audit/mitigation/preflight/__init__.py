@@ -12,7 +12,7 @@ from audit.mitigation.preflight.neighbours import made_up
 from audit.mitigation.preflight.noise import check_noise
 from audit.mitigation.preflight.parameters import check_moved, check_parameters, check_reached, fingerprints
 from audit.mitigation.preflight.sampling import check_sampling
-from audit.mitigation.preflight.sensitivity import check_sensitivity
+from audit.mitigation.preflight.sensitivity import check_sensitivity, rounding_of
 from audit.mitigation.preflight.sums import Engine, undisturbed
 from audit.mitigation.values import Batch, Unit
 
@@ -37,7 +37,8 @@ def preflight(
     max_grad_norm: float,
     noise_multiplier: float,
     divisor: float,
-    texts: int = 3,
+    texts: int,
+    physical_batch: int,
 ) -> None:
     """Refuse an engine that would not train what it should, or would not keep one unit's share below C.
 
@@ -56,7 +57,9 @@ def preflight(
     max_grad_norm, noise_multiplier, divisor
         What the accounting and the statement say: C, σ, and what the noised sum is divided by.
     texts
-        How many texts a unit has at most, 1 where units are records without copies.
+        How many texts a unit has at most by the settings, 1 where units are records without copies.
+    physical_batch
+        How many units are read at once at most.
 
     Raises
     ------
@@ -65,7 +68,15 @@ def preflight(
     """
     check_parameters(engine.model, engine.optimizer)
     with undisturbed(engine):
-        neighbours = made_up(vocabulary, max_tokens, texts=texts)
+        neighbours = made_up(vocabulary, max_tokens, texts=texts, physical_batch=physical_batch)
         reached = check_sensitivity(engine, collate, neighbours, max_grad_norm=max_grad_norm)
         check_reached(engine.model, reached)
-        check_noise(engine, collate, noise_multiplier=noise_multiplier, max_grad_norm=max_grad_norm, divisor=divisor)
+        check_noise(
+            engine,
+            collate,
+            neighbours.others,
+            noise_multiplier=noise_multiplier,
+            max_grad_norm=max_grad_norm,
+            divisor=divisor,
+            tolerance=rounding_of(engine.model),
+        )

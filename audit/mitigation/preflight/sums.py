@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,10 +41,7 @@ def clipped_sum(engine: Engine, batches: Sequence[Batch]) -> dict[str, Tensor]:
     for parameter in trained.values():
         parameter.summed_grad = None  # type: ignore[attr-defined]
     for batch in batches:
-        for parameter in trained.values():
-            parameter.grad = None
-            if hasattr(parameter, "grad_sample"):
-                parameter.grad_sample = None
+        forget(trained.values())
         engine.backward(batch)
         optimizer.signal_skip_step(do_skip=True)
         optimizer.step()
@@ -52,6 +50,14 @@ def clipped_sum(engine: Engine, batches: Sequence[Batch]) -> dict[str, Tensor]:
     optimizer._is_last_step_skipped = False
     optimizer.zero_grad()
     return found
+
+
+def forget(parameters: Iterable[nn.Parameter]) -> None:
+    """Clear what an earlier batch left behind, but for the sum."""
+    for parameter in parameters:
+        parameter.grad = None
+        if hasattr(parameter, "grad_sample"):
+            parameter.grad_sample = None
 
 
 def _taken(parameter: nn.Parameter) -> Tensor:
@@ -69,12 +75,24 @@ def norm(tensors: dict[str, Tensor]) -> float:
     >>> norm({"a": torch.tensor([3.0]), "b": torch.tensor([[4.0]])})
     5.0
     """
-    return float(sum(float(tensor.double().square().sum()) for tensor in tensors.values()) ** 0.5)
+    import torch
+
+    return math.hypot(*(float(torch.linalg.vector_norm(t, dtype=torch.float64)) for t in tensors.values()))
 
 
-def minus(left: dict[str, Tensor], right: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The difference by name."""
-    return {name: tensor - right[name] for name, tensor in left.items()}
+def apart(whole: dict[str, Tensor], *parts: dict[str, Tensor]) -> float:
+    """Norm of what is left of ``whole`` without ``parts``, a tensor at a time.
+
+    >>> import torch
+    >>> apart({"a": torch.tensor([3.0, 9.0])}, {"a": torch.tensor([0.0, 4.0])}, {"a": torch.tensor([0.0, 1.0])})
+    5.0
+    """
+    norms = []
+    for name, tensor in whole.items():
+        for part in parts:
+            tensor = tensor - part[name]
+        norms.append(norm({name: tensor}))
+    return math.hypot(*norms)
 
 
 @contextmanager

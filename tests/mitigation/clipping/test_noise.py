@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -26,6 +27,31 @@ def test_noise_is_normal_with_the_deviation_asked_for() -> None:
     assert stats.kstest(drawn[:100_000], stats.norm(scale=3.0).cdf).pvalue > 1e-3
     assert drawn.std() == pytest.approx(3.0, rel=6 / math.sqrt(2 * len(drawn)))
     assert abs(drawn.mean()) < 5 * 3.0 / math.sqrt(len(drawn))
+
+
+def test_noise_goes_beyond_what_single_precision_can_draw() -> None:
+    # A key found among 1,349: it says as well that a seed still gives the noise that it gave.
+    drawn = torch.zeros(262_129)
+    noise.add_noise([drawn], 1.0, noise.generator_of(1348))
+    assert float(drawn[-1].abs()) == pytest.approx(6.097029685974121)
+    assert float(drawn[-1].abs()) > math.sqrt(48 * math.log(2))
+
+
+def test_tails_are_as_heavy_as_they_should_be() -> None:
+    drawn = torch.zeros(20_000_000)
+    noise.add_noise([drawn], 1.0, torch.Generator().manual_seed(4))
+    for size in (3.0, 4.0, 4.5, 5.0):
+        found, expected = int((drawn.abs() > size).sum()), len(drawn) * 2 * stats.norm.sf(size)
+        assert abs(found - expected) < 5 * math.sqrt(expected) + 1
+
+
+def test_all_256_bits_of_a_key_matter() -> None:
+    # numpy mixes a seed into 128 bits unless it is told otherwise.
+    words = {tuple(noise.generator_of(1 << bit).get_state().tolist()) for bit in range(0, 256, 5)}
+    assert len(words) == 52
+    keys = [np.random.SeedSequence([1, 2, 3, 4, 5, 6, 7, place], pool_size=8) for place in range(2)]
+    states = [noise._draws(key).bit_generator.state["state"]["state"] for key in keys]
+    assert (states[0] != states[1]).sum() == 4
 
 
 def test_noise_is_the_same_whatever_the_number_of_threads() -> None:
@@ -73,9 +99,7 @@ def test_a_generator_holds_the_whole_key() -> None:
 
 
 def test_a_whole_state_draws_what_numpy_draws_from_it() -> None:
-    import numpy as np
-
-    words = np.random.SeedSequence(9).generate_state(624)
+    words = np.random.SeedSequence(9, pool_size=8).generate_state(624)
     words[0] = 0x80000000
     peer = np.random.RandomState()
     peer.set_state(("MT19937", words, 624))

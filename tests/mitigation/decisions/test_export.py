@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from audit.cli import main
 from audit.errors import ConfigError
 from audit.mitigation.decisions import DecisionRule, Figure, card, export_rule, findings, fit_rule, mend, read_rule
+from audit.mitigation.decisions.cases import Cases
+from audit.mitigation.decisions.figures import figures_of
 from tests.mitigation.decisions.test_rule import BLIND, SIGHTED
 
 BY_GROUP: dict[str, Any] = {"axis": "gender", "method": "threshold-optimizer"}
@@ -161,18 +163,39 @@ def test_the_function_of_the_card_refuses_what_it_cannot_decide() -> None:
 
 def test_a_gap_that_grew_is_said_aloud() -> None:
     gap = {"metric": "selection_rate", "group": "female", "reference": "male", "cue_channel": "name", "n": 9}
-    stages = {"before": 0.1, "after": 0.3, "change": 0.2}
+    stages = {"before": 0.1, "after": 0.3, "change": 0.2, "size": 0.2}
     figures = tuple(
         Figure(stage=stage, estimate=value, ci_low=value - 0.05, ci_high=value + 0.05, **gap)  # type: ignore[arg-type]
         for stage, value in stages.items()
     )
     assert any("The gap is LARGER" in line for line in findings(replace(BLIND, figures=figures)))
-    turned = {"before": 0.2, "after": -0.02, "change": -0.22}
+    turned = {"before": 0.2, "after": -0.02, "change": -0.22, "size": -0.18}
     figures = tuple(
         replace(f, estimate=turned[f.stage], ci_low=turned[f.stage] - 0.05, ci_high=turned[f.stage] + 0.05)
         for f in figures
     )
     assert any("The gap is smaller" in line for line in findings(replace(BLIND, figures=figures)))
+
+
+def test_a_gap_that_only_changed_sides_is_not_called_smaller(made: Callable[..., Cases]) -> None:
+    """From .5 to -.5 by decisions: the signed change is clear, the change of the size is not."""
+    cases = made(noise=1.0)
+    rng = np.random.default_rng(3)
+    women = cases.group == "f"
+    before, after = (
+        (rng.random(women.size) < np.where(women, *chances)).astype(float) for chances in ((0.75, 0.25), (0.26, 0.74))
+    )
+    figures = figures_of(cases, before, after)
+    change, size = (
+        next(f for f in figures if f.reference and (f.metric, f.stage) == ("selection_rate", stage))
+        for stage in ("change", "size")
+    )
+    assert change.ci_high is not None and change.ci_high < -0.5
+    assert size.ci_low is not None and size.ci_high is not None
+    assert size.ci_low < 0 < size.ci_high
+    told = list(findings(replace(BLIND, figures=figures)))
+    assert "That it is smaller is not shown." in told[0]
+    assert DecisionRule.from_json(replace(BLIND, figures=figures).to_json()).figures == figures
 
 
 def test_a_readme_that_is_no_rules_is_kept(blind: DecisionRule, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def settings(**changes: Any) -> dict[str, Any]:
         "max_grad_norm": 1.0,
         "noise_multiplier": 0.7,
         "divisor": 8.0,
+        "texts": 3,
+        "physical_batch": 8,
     } | changes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -100,7 +102,7 @@ def test_another_noise_than_is_accounted_for_is_refused(wrong: dict[str, float])
 def test_no_noise_at_all_is_refused() -> None:
     engine = adapted()
     engine.optimizer.noise_multiplier = 0.0
-    assert "has a standard deviation of 0," in refusal(engine)
+    assert "has a standard deviation of 0 on an empty batch" in refusal(engine)
 
 
 def test_the_same_noise_for_two_parameters_is_refused() -> None:
@@ -115,6 +117,98 @@ def test_the_same_noise_for_two_parameters_is_refused() -> None:
 
     engine.optimizer.add_noise = reseeded
     assert "the same noise" in refusal(engine)
+
+
+def noised(engine: Any, draw: Callable[[Any], None]) -> Any:
+    """The engine with other noise: ``draw`` adds it to ``p.summed_grad`` of a parameter."""
+
+    def add_noise() -> None:
+        for p in engine.optimizer.params:
+            draw(p)
+            p.grad = p.summed_grad
+
+    engine.optimizer.add_noise = add_noise
+    return engine
+
+
+def plain(engine: Any, p: Any, generator: Any = None) -> torch.Tensor:
+    return torch.normal(0.0, 0.7, p.shape, generator=generator or engine.optimizer.generator)
+
+
+def test_noise_put_in_by_hand_passes() -> None:
+    engine = adapted()
+    preflight(noised(engine, lambda p: p.summed_grad.add_(plain(engine, p))), planted.collate, **planted.settings())
+
+
+def test_the_same_noise_at_every_step_is_refused() -> None:
+    engine = adapted()
+    add = engine.optimizer.add_noise
+
+    def replayed() -> None:
+        engine.optimizer.generator.manual_seed(42)
+        add()
+
+    engine.optimizer.add_noise = replayed
+    assert "two steps have noise in common" in refusal(engine)
+
+
+def test_noise_in_part_the_same_at_every_step_is_refused() -> None:
+    engine = adapted()
+    own, places = torch.Generator(), {id(p): place for place, p in enumerate(engine.optimizer.params)}
+
+    def draw(p: Any) -> None:
+        own.manual_seed(100 + places[id(p)])
+        p.summed_grad.add_((plain(engine, p) + plain(engine, p, own)) / 2**0.5)
+
+    assert "two steps have noise in common" in refusal(noised(engine, draw))
+
+
+def test_noise_that_the_key_does_not_give_is_refused() -> None:
+    engine = adapted()
+    own = torch.Generator().manual_seed(1)
+    draw = noised(engine, lambda p: p.summed_grad.add_(plain(engine, p, own)))
+    assert "not what the optimizer's generator gives" in refusal(draw)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["half", "backwards"])
+def test_noise_mirrored_within_a_parameter_is_refused(turned: bool) -> None:
+    engine = adapted()
+
+    def draw(p: Any) -> None:
+        flat = p.summed_grad.view(-1)
+        half = (len(flat) + 1) // 2
+        drawn = torch.normal(0.0, 0.7, (half,), generator=engine.optimizer.generator)
+        flat[:half] += drawn
+        flat[half:] -= drawn[: len(flat) - half].flip(0) if turned else drawn[: len(flat) - half]
+
+    assert "repeats itself within" in refusal(noised(engine, draw))
+
+
+@pytest.mark.parametrize("shape", ["rows", "columns"])
+def test_noise_broadcast_over_a_parameter_is_refused(shape: str) -> None:
+    engine = planted.hooks(planted.model(), planted.reads_right)
+
+    def draw(p: Any) -> None:
+        one = p.new_zeros(p.shape[-1:] if shape == "rows" else (*p.shape[:-1], 1))
+        p.summed_grad.add_(plain(engine, one).expand(p.shape))
+
+    assert re.search("repeats itself within|standard deviation", refusal(noised(engine, draw)))
+
+
+def test_noise_on_empty_batches_alone_is_refused() -> None:
+    engine = adapted()
+    empty: list[bool] = []
+
+    def draw(p: Any) -> None:
+        if empty[-1]:
+            p.summed_grad.add_(plain(engine, p))
+
+    def reads(made: Any, optimizer: Any, batch: Any) -> None:
+        empty.append(not batch.units)
+        planted.reads_right(made, optimizer, batch)
+
+    engine.reads = reads
+    assert "on a batch of 3 units" in refusal(noised(engine, draw))
 
 
 def test_what_counts_the_steps_is_not_told_of_the_pre_flight() -> None:

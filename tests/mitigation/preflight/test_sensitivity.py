@@ -65,6 +65,40 @@ def test_a_unit_whose_texts_are_clipped_one_by_one_is_refused() -> None:
     assert "clipped one by one" in words
 
 
+def test_a_unit_of_many_texts_clipped_one_by_one_is_refused_though_few_are_put_together() -> None:
+    def reads(made: Any, optimizer: Any, batch: Any) -> None:
+        many = bool(batch.units) and int(torch.bincount(batch.unit).max()) > 3
+        (planted.reads_rows if many else planted.reads_right)(made, optimizer, batch)
+
+    engine = planted.hooks(planted.model(), reads)
+    preflight(engine, planted.collate, **planted.settings(texts=3))
+    assert "clipped one by one" in refusal(engine, planted.collate, texts=16)
+
+
+@pytest.mark.parametrize("size", [5, 8])
+def test_a_mistake_in_large_physical_batches_alone_is_refused(size: int) -> None:
+    def reads(made: Any, optimizer: Any, batch: Any) -> None:
+        planted.reads_right(made, optimizer, batch)
+        if batch.units >= size:
+            for p in optimizer.params:
+                p.grad_sample = p.grad_sample[:1].expand_as(p.grad_sample)  # the first unit's in place of each
+
+    engine = planted.hooks(planted.model(), reads)
+    preflight(engine, planted.collate, **planted.settings(physical_batch=4))
+    assert "7 others" in refusal(engine, planted.collate, physical_batch=8)
+
+
+def test_a_sum_that_grows_with_the_physical_batch_is_refused() -> None:
+    def reads(made: Any, optimizer: Any, batch: Any) -> None:
+        planted.reads_ghost(made, optimizer, batch)
+        if batch.units > 4:
+            for p in optimizer.params:
+                p.grad = None if p.grad is None else 3 * p.grad
+
+    engine = planted.ghost(planted.model(tie_word_embeddings=False), reads)
+    assert "joins 7 others" in refusal(engine, physical_batch=8)
+
+
 def test_positions_broadcast_over_the_batch_are_refused() -> None:
     def reads(made: Any, optimizer: Any, batch: Any) -> None:
         if not batch.units:

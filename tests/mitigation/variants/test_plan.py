@@ -60,10 +60,10 @@ def test_a_cell_decides_privacy_and_copies_and_nothing_else(
     assert found.noise_multiplier is None and found.epochs == 5
 
 
-def test_only_a_private_cell_claims_an_epsilon_and_only_a_trained_one_has_a_base() -> None:
+def test_what_is_claimed_is_left_to_the_statement_and_only_a_trained_cell_has_a_base() -> None:
     config = grid(prompts=("even",)).changed("privacy", claimed_epsilon=3.0)
     found = {cell.name: privacy_config(config, cell, "models/own") for cell in plan(config)}
-    assert found["dp-e8"].privacy.claimed_epsilon == 8.0 and found["ft"].privacy.claimed_epsilon is None
+    assert {cell.privacy.claimed_epsilon for cell in found.values()} == {None}
     assert found["ft"].privacy.base == "hf:shop/base" and found["base"].privacy.base is None
     assert found["ft"].model.name == "models/own"
 
