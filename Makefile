@@ -12,6 +12,8 @@ PIP_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# A file of tests a process, each on one core.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .PHONY: audit test test-all lint model chromium clean
@@ -24,7 +26,7 @@ audit: $(VENV)/.installed
 
 test: lint model chromium
 	@echo "pytest"
-	@$(BIN)/python -m pytest
+	@$(SIDE_BY_SIDE) $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-all: $(VENV)/.dev model chromium
 	@echo "pytest -m slow"
