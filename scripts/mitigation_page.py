@@ -119,7 +119,7 @@ def _facts(study: Study) -> Iterator[str]:
     yield (
         f"{machine['processor']}, {machine['cores']} cores; torch {run.get('torch')}, transformers "
         f"{run.get('transformers')}. Method {tuned['method']} (rank {tuned['rank']}){size}; {tuned['epochs']:g} "
-        f"epochs, batches of {tuned['batch']} units expected, clipping norm {tuned['max_grad_norm']:g}; "
+        f"epochs, batches of {tuned['batch_size']} units expected, clipping norm {tuned['max_grad_norm']:g}; "
         f"counterfactual copies along {' and '.join(config['mitigation']['augment'])}."
     )
     yield from (

@@ -125,3 +125,9 @@ def test_the_schema_describes_every_section() -> None:
 def test_values_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().run.seed = 3
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_epsilon_of_a_variant_is_a_number_above_0(epsilon: float) -> None:
+    with pytest.raises(ConfigError, match=r"mitigation\.epsilons\.0"):
+        Config().changed("mitigation", epsilons=(8.0, epsilon)[1:])

@@ -220,7 +220,7 @@ def rounded_up(value: float, digits: int) -> str:
     >>> rounded_up(0.00294352, 2), rounded_up(7.998, 3)
     ('0.003', '8')
     """
-    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(value)):.{digits}g}"
+    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(value))):.{digits}g}"
 
 
 def _pair(spent: Any) -> str:

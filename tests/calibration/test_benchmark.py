@@ -200,7 +200,7 @@ def test_ctrl_c_stops_all_processes_and_writes_nothing(tmp_path: Path) -> None:
         # Two workers, and the process by which Python keeps track of what they share.
         assert eventually(lambda: len(members(process.pid)) == 4), "no worker started"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert said == "evenhand: stopped; nothing was written\n"
     assert list((tmp_path / "out").iterdir()) == []

@@ -192,6 +192,15 @@ def test_a_ledger_that_was_taken_away_is_noticed_before_a_step_is_taken(tiny: Ti
         finetune(tiny.config(steps=4), tmp_path)
 
 
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_an_out_that_is_a_file_is_one_clear_error(tiny: Tiny, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for fresh in (False, True):
+        with pytest.raises(ConfigError, match="file: is a file; name a folder with --out"):
+            finetune(tiny.config(), tmp_path / place, fresh=fresh)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
 def test_epsilon_beside_a_noise_multiplier_is_refused() -> None:
     config = Config.model_validate({"finetune": {"epsilon": 8.0, "noise_multiplier": 1.0}})
     with pytest.raises(ConfigError, match=r"finetune\.epsilon: is given beside noise_multiplier"):
