@@ -92,6 +92,8 @@ def finetune_command(
     given = {"config": config_path, "model": model, "train": options["train"], "ledger": ledger, **options}
     if no_privacy and (options["epsilon"] or options["noise_multiplier"]):
         raise ConfigError("--no-privacy: promises nothing, so --epsilon and --noise-multiplier have no meaning with it")
+    if as_json and not planned:
+        raise ConfigError("--json: prints a plan as data, and trains nothing; add --plan, or leave it out")
     config = load_config(config_path).changed("model", name=model).changed("run", locale=locale)
     config = config.changed("privacy", ledger=ledger, layout=layout, on_bad=on_bad)
     config = config.changed(
