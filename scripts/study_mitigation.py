@@ -65,7 +65,7 @@ SMALL: Final = Part(
         "learning_rate": 3e-3,
         "physical_batch": 32,
     },
-    former=4000,
+    former=3000,
 )
 EMBEDDED: Final = Part(
     name="embedded",
@@ -159,7 +159,11 @@ def scaled(part: Part, share: float) -> Part:
         generations=fewer(part.generations, 4),
         looked_at=fewer(part.looked_at, 40),
         finetune=part.finetune
-        | {"batch_size": fewer(part.finetune["batch_size"], 8), "epochs": part.finetune["epochs"] * share},
+        | {
+            "batch_size": fewer(part.finetune["batch_size"], 8),
+            "epochs": part.finetune["epochs"] * share,
+            "public_size": round(fewer(part.records, 60) * (1 - part.held_out)),  # too few to be rounded
+        },
     )
 
 

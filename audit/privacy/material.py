@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from audit.config import PrivacyConfig
+from audit.config import ColumnsConfig, PrivacyConfig
 from audit.errors import ConfigError
 from audit.privacy.records import (
     Layout,
@@ -193,7 +193,7 @@ def _records(path: Path, settings: PrivacyConfig, ledger: Ledger | None, problem
 
 
 def _layout(path: Path, settings: PrivacyConfig, ledger: Ledger | None) -> Layout:
-    own = settings.layout != "auto" or settings.columns.model_fields_set
+    own = settings.layout != "auto" or settings.columns != ColumnsConfig()
     return find_layout(settings.layout, path, settings.columns) if own or ledger is None else ledger.layout
 
 

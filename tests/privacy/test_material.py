@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit.config import PrivacyConfig
+from audit.config import Config, PrivacyConfig
 from audit.errors import ConfigError
 from audit.privacy.material import Material, gather
 from audit.privacy.planting import plant
@@ -118,6 +118,12 @@ def material_of(folder: Path) -> PrivacyConfig:
     """The same files, which no ledger vouches for."""
     files = {"members": folder / "train.jsonl", "held_out": folder / "held.jsonl"}
     return PrivacyConfig.model_validate({**files, "layout": "columns", "columns": {"text": ["text"]}})
+
+
+def test_the_ledgers_layout_holds_after_a_setting_was_changed_on_the_command_line(tmp_path: Path) -> None:
+    rows = [{"text": f"Review {n} of a kettle.", "customer": f"c{n}", "subject": "x", "body": "y"} for n in range(60)]
+    config = Config(privacy=planted(tmp_path, rows)).changed("privacy", generations=0)
+    assert all(record.text.startswith("Review") for record in gather(config.privacy, 0).members)
 
 
 def test_a_side_without_a_text_of_its_own_is_one_clear_error(tmp_path: Path) -> None:
