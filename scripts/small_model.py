@@ -22,7 +22,7 @@ WORDS: Final = 1500
 
 
 def make(
-    texts: Sequence[str], folder: Path, *, passes: int = 2, rate: float = 3e-3, seed: int = 0, **sizes: int
+    texts: Sequence[str], folder: Path, *, passes: int = 3, rate: float = 2e-3, seed: int = 0, **sizes: int
 ) -> Path:
     """Train tokenizer and model on ``texts`` and save both; a folder that holds them already is left as it is."""
     if (folder / "model.safetensors").is_file():
