@@ -196,11 +196,13 @@ def test_ctrl_c_stops_all_processes_and_writes_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "evenhand", "calibrate", "--jobs", "2", "--out", "out"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     options: dict[str, Any] = {"cwd": tmp_path, "env": environment, "text": True, "start_new_session": True}
+    # Tests that run in the background may have been told to ignore it, which a child inherits.
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stderr=subprocess.PIPE, **options) as process:
         # Two workers, and the process by which Python keeps track of what they share.
         assert eventually(lambda: len(members(process.pid)) == 4), "no worker started"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == "evenhand: stopped; nothing was written\n"
     assert list((tmp_path / "out").iterdir()) == []

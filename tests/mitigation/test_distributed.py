@@ -20,21 +20,29 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:Fu
 MODES = ("bookkeeping", "hooks", "ghost")
 
 
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left behind."""
-    folder = tmp_path_factory.mktemp("together")
+def _launched(folder: Path) -> subprocess.CompletedProcess[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    done = subprocess.run(
+    return subprocess.run(
         [*command, f"--master-port={port}", worker.__file__, str(folder), ",".join(MODES)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         capture_output=True,
         text=True,
         timeout=240,
     )
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left behind."""
+    # gloo now and then aborts a process as it ends (SIGABRT, seen once in six runs): once more, in a folder of its own.
+    for _ in range(3):
+        folder = tmp_path_factory.mktemp("together")
+        done = _launched(folder)
+        if "exitcode  : -6" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
